@@ -1,0 +1,164 @@
+"""What a user calls: load a model, classify sound."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import soundfile as sf
+import torch
+from torch import Tensor
+
+from drsn_audio.audio import AudioError, read_audio, resample
+from drsn_audio.datasets.keyword import SILENCE, UNKNOWN
+from drsn_audio.models.checkpoint import CheckpointError, load_checkpoint
+from drsn_audio.models.model import AudioModel
+
+log = logging.getLogger("drsn_audio")
+
+WINDOWS_A_CLIP = 4  # longer sound is heard through a window that moves by a quarter of itself
+BATCH_WINDOWS = 64
+
+
+@dataclass(frozen=True)
+class Classification:
+    """The word of a clip; score and scores are probabilities, start and end seconds of the window that held it."""
+
+    label: str
+    score: float
+    scores: dict[str, float]
+    start: float
+    end: float
+
+
+def load(source: str | Path, device: str = "cpu") -> Recognizer:
+    """A trained model: a run folder, or a checkpoint's .json.
+
+    Raises:
+        CheckpointError: nothing there, or a checkpoint that is torn or was changed.
+    """
+    path = Path(source)
+    if path.is_dir():
+        path = path / "best.json"
+    elif path.suffix != ".json":
+        raise CheckpointError(f"{source}: no such run folder: name one, or the .json of a checkpoint")
+    model, info = load_checkpoint(path)
+    return Recognizer(model.to(device), info)
+
+
+class Recognizer:
+    """A loaded model. `info` is what its checkpoint says of it; `module` the `AudioModel`, in eval mode."""
+
+    def __init__(self, module: AudioModel, info: dict[str, Any]):
+        self.module = module.eval()
+        self.info = info
+        self.labels: list[str] = list(module.config.labels)
+        self.sample_rate = module.config.frontend.sample_rate
+        self._said = False
+
+    def __call__(self, wave: Tensor, lengths: Tensor | None = None) -> Tensor:
+        """Wave [B, N], lengths [B] in samples -> logits [B, K]."""
+        with torch.inference_mode():
+            return self.module(wave, lengths)
+
+    def classify(self, audio: str | Path | np.ndarray, sample_rate: int | None = None) -> Classification:
+        """A file, or samples [N] at `sample_rate` (default: the model's) -> Classification.
+
+        Sound shorter than the model's clip is followed by silence; of longer sound, the window in which a keyword
+        is most probable is what counts.
+
+        Raises:
+            AudioError: a file that cannot be used, or samples that are not finite or not one-dimensional.
+        """
+        wave = self._samples(audio, sample_rate) if isinstance(audio, np.ndarray) else self.read(audio)
+        windows, starts = self._windows(wave)
+        parts = [self._scores(windows[i : i + BATCH_WINDOWS]) for i in range(0, len(windows), BATCH_WINDOWS)]
+        return self._decide(np.concatenate(parts), starts, len(wave))
+
+    def classify_files(
+        self, paths: Iterable[str | Path], min_duration_s: float = 0.0
+    ) -> Iterator[tuple[Path, Classification | AudioError]]:
+        """Many files, batched: each path with its Classification, or with what is wrong with it, in order."""
+        waiting: list[tuple[Path, AudioError | tuple[np.ndarray, np.ndarray, int]]] = []
+        count = 0
+        for path in map(Path, paths):
+            try:
+                wave = self.read(path)
+                if len(wave) < min_duration_s * self.sample_rate:
+                    raise AudioError(
+                        f"{path}: is {1000 * len(wave) / self.sample_rate:.1f} ms long, too short for a word"
+                    )
+                windows, starts = self._windows(wave)
+                waiting.append((path, (windows, starts, len(wave))))
+                count += len(windows)
+            except AudioError as error:
+                waiting.append((path, error))
+            if count >= BATCH_WINDOWS or len(waiting) >= BATCH_WINDOWS:
+                yield from self._answer(waiting)
+                waiting, count = [], 0
+        yield from self._answer(waiting)
+
+    def read(self, path: str | Path) -> np.ndarray:
+        """A file at the model's rate, float32 [N]; says once where that took resampling or down-mixing."""
+        wave, rate = read_audio(path)
+        channels = 1 if self._said else sf.info(path).channels
+        if not self._said and (rate != self.sample_rate or channels > 1):
+            self._said = True
+            log.info(
+                "%s is %d Hz with %d channel(s): such files are converted to %d Hz mono (said once)",
+                path, rate, channels, self.sample_rate,
+            )  # fmt: skip
+        return resample(wave, rate, self.sample_rate)
+
+    def _samples(self, samples: np.ndarray, sample_rate: int | None) -> np.ndarray:
+        if samples.ndim != 1 or samples.size == 0:
+            raise AudioError(f"samples have the shape {list(samples.shape)}: give one channel, [N], N > 0")
+        if not np.issubdtype(samples.dtype, np.floating):
+            raise AudioError(f"samples are {samples.dtype}: divide them by full scale, to floats in [-1, 1]")
+        if not np.isfinite(samples).all():
+            raise AudioError("samples hold NaN or infinite values: find where they come from")
+        return resample(samples, sample_rate or self.sample_rate, self.sample_rate)
+
+    def _windows(self, wave: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Wave [N] -> windows [W, clip], a view where it can be, and their starts [W] in samples."""
+        size = round(self.module.config.clip_s * self.sample_rate)
+        if len(wave) <= size:
+            return np.pad(wave, (0, size - len(wave)))[None], np.zeros(1, int)
+        hop = size // WINDOWS_A_CLIP
+        count = 1 + -(-(len(wave) - size) // hop)
+        padded = np.pad(wave, (0, (count - 1) * hop + size - len(wave)))
+        return np.lib.stride_tricks.sliding_window_view(padded, size)[::hop], np.arange(count) * hop
+
+    def _scores(self, windows: np.ndarray) -> np.ndarray:
+        """Windows [W, clip] -> probabilities [W, K]."""
+        wave = torch.from_numpy(np.ascontiguousarray(windows)).to(next(self.module.parameters()).device)
+        logits = self.module.head.last(self(wave), None)
+        return logits.softmax(-1).cpu().numpy()
+
+    def _answer(self, waiting: list) -> Iterator[tuple[Path, Classification | AudioError]]:
+        usable = [item for _, item in waiting if not isinstance(item, AudioError)]
+        windows = [window for item in usable for window in item[0]]
+        parts = [self._scores(np.stack(windows[i : i + BATCH_WINDOWS])) for i in range(0, len(windows), BATCH_WINDOWS)]
+        scores = np.concatenate(parts) if parts else np.empty((0, len(self.labels)))
+        for path, item in waiting:
+            if isinstance(item, AudioError):
+                yield path, item
+                continue
+            windows, starts, length = item
+            yield path, self._decide(scores[: len(windows)], starts, length)
+            scores = scores[len(windows) :]
+
+    def _decide(self, scores: np.ndarray, starts: np.ndarray, length: int) -> Classification:
+        """Probabilities [W, K] of windows -> the answer of the window in which a keyword is most probable."""
+        keywords = [i for i, label in enumerate(self.labels) if label not in (SILENCE, UNKNOWN)]
+        best = int(scores[:, keywords].max(axis=1).argmax())
+        named = {label: round(float(p), 6) for label, p in zip(self.labels, scores[best], strict=True)}
+        label = self.labels[int(scores[best].argmax())]
+        end = min(starts[best] / self.sample_rate + self.module.config.clip_s, length / self.sample_rate)
+        return Classification(
+            label, named[label], named, round(starts[best] / self.sample_rate, 3), round(float(end), 3)
+        )

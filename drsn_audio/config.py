@@ -1,0 +1,208 @@
+"""Experiment configuration: frozen dataclasses <-> YAML with dotted overrides (OmegaConf).
+
+A file may name a `base:` (a path relative to it) and then holds only the lines that differ. `model.preset` fills in
+the size of the encoder before the file's own lines. Unknown keys fail with the nearest known name.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Sequence
+from dataclasses import dataclass, field, fields, is_dataclass
+from pathlib import Path
+from typing import Any
+
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+
+class ConfigError(ValueError):
+    """A configuration that cannot be used. The message is one line."""
+
+
+@dataclass(frozen=True)
+class FrontendConfig:
+    name: str = "logmel"
+    sample_rate: int = 16000
+    n_mels: int = 40
+    window_ms: float = 32.0
+    hop_ms: float = 10.0
+    f_min_hz: float = 20.0
+    f_max_hz: float = 8000.0
+
+
+# name -> size of the encoder. Parameters with `cw-frequency` and 12 labels stand in the recipe's README.
+PRESETS: dict[str, dict[str, Any]] = {
+    "10k": {"width": 5, "blocks": [1, 1, 1]},
+    "30k": {"width": 9, "blocks": [1, 1, 1]},
+    "100k": {"width": 17, "blocks": [1, 1, 1]},
+    "300k": {"width": 21, "blocks": [1, 1, 2]},
+    "1m": {"width": 30, "blocks": [1, 2, 3]},
+}
+
+
+@dataclass(frozen=True)
+class ModelConfig:
+    preset: str = "100k"
+    frontend: FrontendConfig = field(default_factory=FrontendConfig)
+    width: int = 17  # channels of the first stage; doubled by each further one
+    blocks: list[int] = field(default_factory=lambda: [1, 1, 1])  # residual blocks a stage
+    stem_kernel: int = 5
+    stem_stride: list[int] = field(default_factory=lambda: [2, 2])  # frequency, time
+    shrinkage: str = "cw-frequency"  # none | se | se-frequency | cs | cw | cw-frequency
+    pool: str = "clip"  # what the thresholds average over: clip | causal
+    head: str = "keyword"
+    clip_s: float = 1.0  # what a clip model hears at once
+    dropout: float = 0.1
+    labels: list[str] = field(default_factory=list)  # "unknown" and "silence" have their usual meaning
+
+
+@dataclass(frozen=True)
+class NoiseSource:
+    """Recordings of a noise manifest: all of them, or those of the given kinds and folds."""
+
+    manifest: str = ""
+    kinds: list[str] = field(default_factory=list)
+    folds: list[int] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class DataConfig:
+    train: list[str] = field(default_factory=list)  # speech manifests
+    dev: list[str] = field(default_factory=list)
+    test: list[str] = field(default_factory=list)
+    noise_train: list[NoiseSource] = field(default_factory=list)
+    noise_dev: list[NoiseSource] = field(default_factory=list)
+    noise_test: list[NoiseSource] = field(default_factory=list)
+    level: str = "p56"  # what the SNR refers to: p56 | rms
+    silence_share: float = 0.08  # noise-only clips among all, labelled "silence"
+
+
+@dataclass(frozen=True)
+class AugmentConfig:
+    snr_db: list[float] = field(default_factory=lambda: [-10.0, 25.0])  # drawn uniformly per clip
+    clean_share: float = 0.1  # clips without noise
+    silence_db: list[float] = field(default_factory=lambda: [-75.0, -15.0])  # level of noise-only clips, dB full scale
+    gain_db: list[float] = field(default_factory=lambda: [-10.0, 6.0])  # on the finished mix
+    speed: list[float] = field(default_factory=lambda: [0.88, 1.12])
+    shift_ms: float = 100.0
+    frequency_masks: int = 2  # SpecAugment
+    frequency_mask_bins: int = 6
+    time_masks: int = 2
+    time_mask_ms: float = 120.0
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    epochs: int = 40
+    batch_size: int = 64
+    learning_rate: float = 3e-3
+    weight_decay: float = 0.02
+    warmup_share: float = 0.1  # of all steps, before the cosine
+    clip_norm: float = 5.0
+    label_smoothing: float = 0.1
+    ema_decay: float = 0.998  # per step
+    workers: int = 0  # loader processes
+    threads: int = 0  # of this process on the CPU; 0 leaves it to torch
+    device: str = "auto"  # auto | cpu | cuda | mps
+    precision: str = "no"  # no | fp16 | bf16
+    max_steps: int = 0  # stop early (--smoke); 0 is no limit
+
+
+@dataclass(frozen=True)
+class EvaluateConfig:
+    snr_db: list[float] = field(default_factory=lambda: [20.0, 10.0, 5.0, 0.0, -5.0])
+    draws: int = 4  # fixed noise draws a clip
+    batch_size: int = 128
+    replicates: int = 2000  # of the bootstrap
+
+
+@dataclass(frozen=True)
+class ExperimentConfig:
+    run: str = "runs/experiment"  # folder
+    seed: int = 0
+    model: ModelConfig = field(default_factory=ModelConfig)
+    data: DataConfig = field(default_factory=DataConfig)
+    augment: AugmentConfig = field(default_factory=AugmentConfig)
+    train: TrainConfig = field(default_factory=TrainConfig)
+    evaluate: EvaluateConfig = field(default_factory=EvaluateConfig)
+
+
+def load_config(path: str | Path | None = None, overrides: Sequence[str] = ()) -> ExperimentConfig:
+    """A YAML file (or none: the defaults) and overrides such as "model.width=24" -> ExperimentConfig.
+
+    Raises:
+        ConfigError: a file that is missing or not YAML, an unknown key or preset, a value of the wrong type.
+    """
+    try:
+        given = _read_with_base(Path(path)) if path is not None else OmegaConf.create({})
+        for override in overrides:
+            if "=" not in override:
+                raise ConfigError(f"{override!r}: an override reads key=value, e.g. model.width=24")
+        merged = OmegaConf.merge(given, OmegaConf.from_dotlist(list(overrides)))
+        return config_from_dict(OmegaConf.to_container(merged, resolve=True))  # type: ignore[arg-type]
+    except OmegaConfBaseException as error:
+        raise ConfigError(f"{path or 'overrides'}: {str(error).splitlines()[0]}") from None
+
+
+def config_from_dict(given: dict[str, Any]) -> ExperimentConfig:
+    """A nested dict, as YAML or JSON holds it -> ExperimentConfig. Raises ConfigError as `load_config` does."""
+    _check_keys(given, ExperimentConfig, "")
+    preset = (given.get("model") or {}).get("preset", ModelConfig.preset)
+    if str(preset) not in PRESETS:
+        raise ConfigError(f"model.preset={preset} is unknown: use one of {', '.join(PRESETS)}")
+    try:
+        merged = OmegaConf.merge(
+            OmegaConf.structured(ExperimentConfig), {"model": PRESETS[str(preset)]}, OmegaConf.create(given)
+        )
+    except OmegaConfBaseException as error:
+        key = f"{error.full_key}: " if getattr(error, "full_key", None) else ""
+        raise ConfigError(f"{key}{str(error).splitlines()[0]}") from None
+    return OmegaConf.to_object(merged)  # type: ignore[return-value]
+
+
+def config_to_dict(config: Any) -> dict[str, Any]:
+    """A config dataclass -> plain nested dict."""
+    return OmegaConf.to_container(OmegaConf.structured(config))  # type: ignore[return-value]
+
+
+def config_to_yaml(config: Any) -> str:
+    """A config dataclass -> YAML that `load_config` reads back to an equal one."""
+    return OmegaConf.to_yaml(OmegaConf.structured(config))
+
+
+def nearest(name: str, known: Sequence[str]) -> str:
+    """What to say of an unknown name: the nearest known one, or all of them."""
+    close = difflib.get_close_matches(name, known, n=1)
+    return f"did you mean {close[0]!r}?" if close else f"known are {', '.join(known)}"
+
+
+def _read_with_base(path: Path) -> DictConfig:
+    try:
+        loaded = OmegaConf.load(path)
+    except FileNotFoundError:
+        raise ConfigError(f"{path}: no such config file: check the path") from None
+    except Exception as error:  # yaml's errors span lines
+        raise ConfigError(f"{path}: not a YAML config ({' '.join(str(error).split())})") from None
+    if not isinstance(loaded, DictConfig):
+        raise ConfigError(f"{path}: a config is a mapping of keys to values")
+    base = loaded.pop("base", None)
+    if base is None:
+        return loaded
+    merged = OmegaConf.merge(_read_with_base(path.parent / base), loaded)
+    assert isinstance(merged, DictConfig)
+    return merged
+
+
+def _check_keys(given: Any, kind: Any, prefix: str) -> None:
+    """Refuse keys that the dataclass `kind` does not have, in depth."""
+    if not isinstance(given, dict):
+        raise ConfigError(f"{prefix.rstrip('.')}: expected keys and values, got {given!r}")
+    defaults = kind()
+    known = [f.name for f in fields(kind)]
+    for key, value in given.items():
+        if key not in known:
+            raise ConfigError(f"{prefix}{key}: unknown key; {nearest(str(key), known)}")
+        default = getattr(defaults, key)
+        if is_dataclass(default) and value is not None:
+            _check_keys(value, type(default), f"{prefix}{key}.")

@@ -1,0 +1,34 @@
+"""Corpora: `prepare_<corpus>(source, out, **options)` turns one, as it is published, into Lhotse manifests.
+
+What every corpus shares is in `manifests.py`; what a manifest holds, in `cuts.py`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from drsn_audio.corpora.cuts import Skipped
+from drsn_audio.corpora.esc import prepare_esc
+from drsn_audio.corpora.folder import prepare_folder, prepare_noise_folder
+from drsn_audio.corpora.free_spoken_digits import prepare_free_spoken_digits
+from drsn_audio.corpora.manifests import Prepared
+from drsn_audio.corpora.speech_commands import prepare_speech_commands
+from drsn_audio.corpora.synthetic_noise import prepare_synthetic_noise
+from drsn_audio.corpora.urbansound8k import prepare_urbansound8k
+from drsn_audio.corpora.voices import prepare_voices
+
+CORPORA: dict[str, Callable[..., Prepared]] = {
+    "speech-commands": prepare_speech_commands,
+    "free-spoken-digits": prepare_free_spoken_digits,
+    "urbansound8k": prepare_urbansound8k,
+    "esc": prepare_esc,
+    "folder": prepare_folder,
+    "noise-folder": prepare_noise_folder,
+    "synthetic-noise": prepare_synthetic_noise,
+    "voices": prepare_voices,
+}
+
+# Corpora that are made, not read: their `source` is None.
+WITHOUT_SOURCE = frozenset({"synthetic-noise", "voices"})
+
+__all__ = ["CORPORA", "WITHOUT_SOURCE", "Prepared", "Skipped"]

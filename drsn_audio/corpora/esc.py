@@ -1,0 +1,77 @@
+"""ESC-50 and ESC-10 (Piczak 2015), environmental sounds of 5 s.
+
+ESC-50 is meta/esc50.csv and audio/*.wav; ESC-10 has class folders, such as "002 - Rain/1-17367-A.ogg".
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from drsn_audio.audio import AudioError
+from drsn_audio.corpora.cuts import NoiseFile
+from drsn_audio.corpora.manifests import Prepared, audio_files, missing_note, prepare, read_csv
+
+LAYOUT = 'audio/*.wav with meta/esc50.csv (ESC-50) or "NNN - Class"/FOLD-CLIP-TAKE.ogg files (ESC-10)'
+
+# Street: weather, traffic and passers-by, as heard outdoors. Machinery: motors, engines, tools.
+# All other classes of the fifty are "other".
+KINDS = {
+    **dict.fromkeys(
+        ("rain", "wind", "thunderstorm", "siren", "car_horn", "train", "church_bells", "footsteps"), "street"
+    ),
+    **dict.fromkeys(
+        ("chainsaw", "hand_saw", "engine", "helicopter", "airplane", "vacuum_cleaner", "washing_machine"),
+        "machinery",
+    ),
+}
+
+# ESC-10's folder names -> ESC-50's class names, where they differ in more than case and spaces.
+ESC10_NAMES = {
+    "dog_bark": "dog",
+    "baby_cry": "crying_baby",
+    "person_sneeze": "sneezing",
+    "fire_crackling": "crackling_fire",
+}
+
+_FOLDER = re.compile(r"\d{3} - (.+)")
+_CLIP = re.compile(r"(\d)-(\d+)-[A-Z](-\d+)?")
+
+
+def prepare_esc(source: str | Path, out: str | Path, *, progress: bool = True) -> Prepared:
+    """ESC-50 or ESC-10 -> noise: kinds street, machinery, other; five folds; `source` is the Freesound clip.
+
+    Raises:
+        AudioError: neither layout.
+    """
+    is_esc50 = (Path(source) / "meta" / "esc50.csv").is_file()
+    noise, notes = _esc50(source) if is_esc50 else _esc10(source)
+    return prepare("esc", out, noise=noise, notes=notes, progress=progress)
+
+
+def _esc50(source: str | Path) -> tuple[list[NoiseFile], list[str]]:
+    paths = {path.stem: path for path in audio_files(source, "audio/*", LAYOUT)}
+    noise, missing = [], []
+    for row in read_csv(Path(source) / "meta" / "esc50.csv", ("filename", "fold", "category", "src_file")):
+        name, stem = row["category"], Path(row["filename"]).stem
+        if stem in paths:
+            kind = KINDS.get(name, "other")
+            noise.append(NoiseFile(stem, paths[stem], kind, name, source=row["src_file"], fold=int(row["fold"])))
+        else:
+            missing.append(row["filename"])
+    return noise, missing_note("esc50.csv", missing)
+
+
+def _esc10(source: str | Path) -> tuple[list[NoiseFile], list[str]]:
+    noise, other = [], []
+    for path in audio_files(source, "*/*", LAYOUT):
+        folder, clip = _FOLDER.fullmatch(path.parent.name), _CLIP.fullmatch(path.stem)
+        if not folder or not clip:
+            other.append(path)
+            continue
+        name = folder[1].lower().replace(" ", "_")
+        name = ESC10_NAMES.get(name, name)
+        noise.append(NoiseFile(path.stem, path, KINDS.get(name, "other"), name, source=clip[2], fold=int(clip[1])))
+    if not noise:
+        raise AudioError(f"{source}: no {LAYOUT} in it: check the path")
+    return noise, [f"{len(other)} files are not ESC clips, first {other[0]}"] if other else []

@@ -1,0 +1,1 @@
+"""Manifests -> batches: what is read, in which order, with which noise."""

@@ -1,0 +1,25 @@
+"""Randomness that depends on names alone: not on workers, ranks, order or history."""
+
+from __future__ import annotations
+
+import hashlib
+
+import numpy as np
+
+
+def draw_generator(*names: object) -> np.random.Generator:
+    """Generator for e.g. (seed, epoch, utterance id): equal names give equal draws, on any machine."""
+    digest = hashlib.blake2b("\x1f".join(map(str, names)).encode(), digest_size=16).digest()
+    return np.random.Generator(np.random.Philox(key=int.from_bytes(digest, "little")))
+
+
+def plan_batches(count: int, batch_size: int, seed: int, epoch: int) -> list[list[int]]:
+    """Indices 0..count-1 in an order of their own for each (seed, epoch), cut into batches.
+
+    The last batch is short; were it a single index, it joins the one before (BatchNorm needs two).
+    """
+    order = draw_generator("batches", seed, epoch).permutation(count).tolist()
+    batches = [order[i : i + batch_size] for i in range(0, count, batch_size)]
+    if len(batches) > 1 and len(batches[-1]) == 1:
+        batches[-2] += batches.pop()
+    return batches

@@ -1,0 +1,213 @@
+"""Keyword clips with their noise: drawn anew each epoch for training, fixed for evaluation."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from typing import Any, NamedTuple
+
+import numpy as np
+import soxr
+import torch
+from lhotse.cut import Cut
+from torch import Tensor
+from torch.utils.data import Dataset
+
+from drsn_audio.config import AugmentConfig, ConfigError, DataConfig, nearest
+from drsn_audio.datasets.draws import draw_generator
+from drsn_audio.datasets.manifests import AudioStore, ManifestError
+from drsn_audio.datasets.noise_pool import NoisePool
+from drsn_audio.noise.mix import mix_at_snr, noise_at_level
+
+SILENCE, UNKNOWN = "silence", "unknown"
+
+
+@dataclass(frozen=True)
+class Clip:
+    """A clip of the task: an utterance, or noise alone (cut=None) where nobody speaks."""
+
+    id: str
+    target: int
+    speaker: str
+    cut: Cut | None
+    level_db: float  # of the speech; of silence: what speech would have had, so that it too has an SNR
+
+
+class Example(NamedTuple):
+    """One clip and its noise, before mixing. Waves are [N]; see `Batch`."""
+
+    speech: np.ndarray
+    noise: np.ndarray
+    start: int
+    length: int
+    speech_level_db: float
+    snr_db: float
+    gain_db: float
+    target: int
+    silence: bool
+    noise_source: str
+
+
+@dataclass
+class Batch:
+    """Clips and their noise, mixed on the device by `mix`.
+
+    speech, noise [B, N]; start, length [B]: samples at which the recording of the speech begins, and how many it
+    has; speech_level_db, snr_db (inf: clean), gain_db [B]; target [B]; silence [B]: True where nobody speaks.
+    """
+
+    speech: Tensor
+    noise: Tensor
+    start: Tensor
+    length: Tensor
+    speech_level_db: Tensor
+    snr_db: Tensor
+    gain_db: Tensor
+    target: Tensor
+    silence: Tensor
+    noise_source: Sequence[str]
+
+    def to(self, device: torch.device) -> Batch:
+        values = (getattr(self, f.name) for f in fields(self))
+        moved: list[Any] = [value.to(device) if isinstance(value, Tensor) else value for value in values]
+        return Batch(*moved)
+
+    def mix(self, snr_db: float | None = None) -> Tensor:
+        """Noisy waves [B, N], at the drawn SNRs or at one for all (inf: clean; noise alone is then 40 dB down)."""
+        snr = self.snr_db if snr_db is None else torch.full_like(self.snr_db, snr_db)
+        noisy, _ = mix_at_snr(
+            self.speech,
+            self.noise,
+            snr.where(~self.silence, math.inf),
+            speech_level_db=self.speech_level_db,
+            start=self.start,
+            lengths=self.length,
+        )
+        quiet = noise_at_level(self.noise, self.speech_level_db - snr.clamp(max=CLEAN_SILENCE_DB))
+        wave = torch.where(self.silence[:, None], quiet, noisy)
+        return wave * 10 ** (self.gain_db[:, None] / 20)
+
+
+CLEAN_SILENCE_DB = 40.0
+
+
+def collate(examples: Sequence[Example]) -> Batch:
+    """Examples -> Batch: field by field, waves stacked."""
+    columns: dict[str, Any] = dict(zip(Example._fields, zip(*examples, strict=True), strict=True))
+    for name in ("speech", "noise"):
+        columns[name] = np.stack(columns[name])
+    sources = columns.pop("noise_source")
+    return Batch(**{name: torch.as_tensor(column) for name, column in columns.items()}, noise_source=sources)
+
+
+def keyword_clips(cuts: Sequence[Cut], labels: Sequence[str], data: DataConfig, silence: bool = True) -> list[Clip]:
+    """Cuts -> clips with targets; words that are not labels become "unknown".
+
+    With `silence`, and where it is a label, noise-only clips are added: `data.silence_share` of all.
+
+    Raises:
+        ConfigError: a word is not a label, and there is no label "unknown"; an unknown level method.
+        ManifestError: a cut without a word.
+    """
+    level_key = {"p56": "active_level_db", "rms": "rms_db"}.get(data.level)
+    if level_key is None:
+        raise ConfigError(f"data.level={data.level!r} is unknown: use p56 or rms")
+    index = {label: i for i, label in enumerate(labels)}
+    clips = []
+    for cut in cuts:
+        word = cut.supervisions[0].text if cut.supervisions else None
+        if not word:
+            raise ManifestError(f"{cut.id}: carries no word: a keyword manifest has one supervision a cut")
+        target = index.get(word, index.get(UNKNOWN))
+        if target is None:
+            raise ConfigError(f"{cut.id}: its word {word!r} is no label of the model; {nearest(word, list(labels))}")
+        level_db = (cut.custom or {}).get(level_key, math.nan)
+        clips.append(Clip(cut.id, target, cut.supervisions[0].speaker or cut.id, cut, level_db))
+    if silence and SILENCE in index and clips:
+        usual_db = float(np.median([clip.level_db for clip in clips]))
+        count = round(len(clips) * data.silence_share / (1 - data.silence_share))
+        names = [f"{SILENCE}-{i:05d}" for i in range(count)]
+        clips += [Clip(name, index[SILENCE], name, None, usual_db) for name in names]
+    return clips
+
+
+def _uniform(rng: np.random.Generator, bounds: Sequence[float]) -> float:
+    return rng.uniform(bounds[0], bounds[1])
+
+
+def fit_clip(wave: np.ndarray, num_samples: int) -> np.ndarray:
+    """Wave [N] -> [num_samples]: cut at its end, or followed by digital silence."""
+    return np.pad(wave[:num_samples], (0, max(0, num_samples - len(wave))))
+
+
+class TrainingClips(Dataset):
+    """(epoch, index) -> Example with speed, place, noise, SNR and gain drawn from (seed, epoch, utterance id)."""
+
+    def __init__(
+        self,
+        clips: Sequence[Clip],
+        noise: NoisePool,
+        store: AudioStore,
+        num_samples: int,
+        augment: AugmentConfig,
+        seed: int,
+    ):
+        self.clips, self.noise, self.store = clips, noise, store
+        self.num_samples, self.augment, self.seed = num_samples, augment, seed
+
+    def __getitem__(self, key: tuple[int, int]) -> Example:
+        epoch, index = key
+        clip, augment = self.clips[index], self.augment
+        rng = draw_generator(self.seed, epoch, clip.id)
+        speed = _uniform(rng, augment.speed)
+        gain_db = _uniform(rng, augment.gain_db)
+        snr_db = math.inf if rng.random() < augment.clean_share else _uniform(rng, augment.snr_db)
+        noise = self.noise.draw(self.num_samples, rng)
+        level_db, speech, start, length = (
+            clip.level_db,
+            np.zeros(self.num_samples, np.float32),
+            0,
+            self.num_samples,
+        )
+        if clip.cut is None:
+            level_db, snr_db, gain_db = _uniform(rng, augment.silence_db), 0.0, 0.0
+        else:
+            wave = soxr.resample(self.store(clip.cut), speed, 1.0, quality="MQ")
+            slack = self.num_samples - len(wave)
+            shift = round(augment.shift_ms / 1000 * self.store.sample_rate)
+            at = int(rng.integers(min(0, slack) - shift, max(0, slack) + shift + 1))
+            start, end = max(0, at), min(self.num_samples, at + len(wave))
+            speech[start:end] = wave[start - at : end - at]
+            length = end - start
+        silence = clip.cut is None
+        return Example(speech, noise.wave, start, length, level_db, snr_db, gain_db, clip.target, silence, noise.source)
+
+
+class EvaluationClips(Dataset):
+    """index -> Example with the noise segment that (seed, utterance id, kind, draw) fixes; its SNR is set later."""
+
+    def __init__(
+        self,
+        clips: Sequence[Clip],
+        noise: NoisePool,
+        store: AudioStore,
+        num_samples: int,
+        seed: int,
+        kind: str,
+        draw: int,
+    ):
+        self.clips, self.noise, self.store, self.num_samples = clips, noise, store, num_samples
+        self.seed, self.kind, self.draw = seed, kind, draw
+
+    def __len__(self) -> int:
+        return len(self.clips)
+
+    def __getitem__(self, index: int) -> Example:
+        clip = self.clips[index]
+        wave = np.zeros(self.num_samples, np.float32) if clip.cut is None else self.store(clip.cut)
+        speech, length = fit_clip(wave, self.num_samples), min(len(wave), self.num_samples)
+        rng = draw_generator("evaluate", self.seed, clip.id, self.kind, self.draw)
+        noise = self.noise.draw(self.num_samples, rng, self.kind)
+        silence = clip.cut is None
+        return Example(speech, noise.wave, 0, length, clip.level_db, math.inf, 0.0, clip.target, silence, noise.source)

@@ -1,0 +1,86 @@
+"""Reading manifests and the audio that they name."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+from pathlib import Path
+
+import numpy as np
+from lhotse import CutSet, load_manifest_lazy
+from lhotse.cut import Cut
+
+from drsn_audio.audio import AudioError, resample
+
+
+class ManifestError(ValueError):
+    """A manifest that cannot be used. The message is one line."""
+
+
+def read_cuts(paths: Iterable[str | Path]) -> list[Cut]:
+    """Cuts of several manifests (.jsonl or .jsonl.gz), in order.
+
+    Raises:
+        ManifestError: a file is missing, is not a manifest of cuts, is empty, or two cuts have the same id.
+    """
+    cuts: list[Cut] = []
+    for path in paths:
+        if not Path(path).is_file():
+            raise ManifestError(f"{path}: no such manifest: make it with drsn-audio prepare")
+        try:
+            manifest = load_manifest_lazy(path)
+            found = list(manifest) if isinstance(manifest, CutSet) else None
+        except Exception as error:  # gzip, json and lhotse each have their own
+            raise ManifestError(
+                f"{path}: not a readable manifest ({' '.join(str(error).split())[:200]})"
+            ) from None
+        if not found:
+            raise ManifestError(f"{path}: holds no cuts: it must be a Lhotse manifest of cuts")
+        cuts += found
+    seen: set[str] = set()
+    for cut in cuts:
+        if cut.id in seen:
+            raise ManifestError(f"two utterances have the id {cut.id!r}: give each corpus its manifest once")
+        seen.add(cut.id)
+    return cuts
+
+
+def file_sha256(path: str | Path) -> str:
+    """What a report names, so that a reader knows it is the same file."""
+    return hashlib.sha256(Path(path).read_bytes()).hexdigest()
+
+
+def load_cut(cut: Cut, sample_rate: int) -> np.ndarray:
+    """Audio of a cut, mono, float32 [N] at sample_rate.
+
+    Raises:
+        AudioError: the file is lost or cannot be read.
+    """
+    try:
+        channels = cut.load_audio()
+    except Exception as error:
+        source = cut.recording.sources[0].source if cut.has_recording else cut.id
+        reason = "no such file" if not Path(source).exists() else " ".join(str(error).split())[:200]
+        raise AudioError(
+            f"{source}: named by the manifest but not readable ({reason}): prepare it again"
+        ) from None
+    return resample(channels.mean(axis=0), cut.sampling_rate, sample_rate)
+
+
+class AudioStore:
+    """Waves of cuts, kept in memory up to `max_bytes`, so that an epoch does not decode the files again."""
+
+    def __init__(self, sample_rate: int, max_bytes: int = 4 << 30):
+        self.sample_rate = sample_rate
+        self._left = max_bytes
+        self._waves: dict[str, np.ndarray] = {}
+
+    def __call__(self, cut: Cut) -> np.ndarray:
+        """float32 [N]; not to be written to."""
+        wave = self._waves.get(cut.id)
+        if wave is None:
+            wave = load_cut(cut, self.sample_rate)
+            if wave.nbytes <= self._left:
+                self._left -= wave.nbytes
+                self._waves[cut.id] = wave
+        return wave

@@ -1,0 +1,1 @@
+"""A model over a manifest and its noises -> run.json."""

@@ -1,0 +1,132 @@
+"""Keyword accuracy, clean and per noise kind and SNR."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from rich.progress import Progress
+from torch.utils.data import DataLoader
+
+from drsn_audio.datasets.keyword import Clip, EvaluationClips, collate, fit_clip
+from drsn_audio.datasets.manifests import AudioStore, load_cut
+from drsn_audio.datasets.noise_pool import NoisePool
+from drsn_audio.models.model import AudioModel
+
+
+@dataclass(frozen=True)
+class Trials:
+    """What a model answered to every clip and draw under one condition; arrays [n]."""
+
+    noise_kind: str  # "clean" where snr_db is None
+    snr_db: float | None
+    predictions: np.ndarray
+    targets: np.ndarray
+    speakers: np.ndarray
+    noise_sources: np.ndarray
+
+    @property
+    def correct(self) -> np.ndarray:
+        return self.predictions == self.targets
+
+    @property
+    def accuracy(self) -> float:
+        return float(self.correct.mean())
+
+
+@torch.inference_mode()
+def run_trials(
+    model: AudioModel,
+    clips: Sequence[Clip],
+    noise: NoisePool,
+    store: AudioStore,
+    *,
+    snr_db: Sequence[float],
+    draws: int,
+    seed: int,
+    batch_size: int = 128,
+    progress: Progress | None = None,
+) -> list[Trials]:
+    """One Trials a noise kind and SNR, and one for clean.
+
+    The segment of noise depends on (seed, utterance id, kind, draw) alone, so it is the same at every SNR and for
+    every model: differences between them are paired. `model` stays on its device, in eval mode.
+    """
+    model.eval()
+    device = next(model.parameters()).device
+    speakers = np.array([clip.speaker for clip in clips])
+    targets = np.array([clip.target for clip in clips])
+    conditions: dict[tuple[str, float | None], list[np.ndarray]] = {}
+    sources: dict[tuple[str, float | None], list[str]] = {}
+    steps = [(kind, draw) for kind in noise.kinds for draw in range(draws)]
+    task = progress.add_task("evaluate", total=len(steps) * len(clips)) if progress else None
+    for kind, draw in steps:
+        wanted: list[tuple[str, float | None]] = [(kind, snr) for snr in snr_db]
+        if (kind, draw) == steps[0]:
+            wanted.append(("clean", None))
+        dataset = EvaluationClips(clips, noise, store, num_samples(model), seed, kind, draw)
+        for batch in DataLoader(dataset, batch_size, collate_fn=collate):
+            batch = batch.to(device)
+            for condition in wanted:
+                wave = batch.mix(math.inf if condition[1] is None else condition[1])
+                logits = model.head.last(model(wave), None)
+                conditions.setdefault(condition, []).append(logits.argmax(-1).cpu().numpy())
+                sources.setdefault(condition, []).extend(batch.noise_source)
+            if progress and task is not None:
+                progress.advance(task, len(batch.noise_source))
+    return [
+        Trials(kind, snr, np.concatenate(answers), np.tile(targets, n), np.tile(speakers, n), np.array(heard))
+        for (kind, snr), answers in conditions.items()
+        if (heard := sources[kind, snr]) and (n := len(heard) // len(clips))
+    ]
+
+
+@torch.inference_mode()
+def run_mixed_trials(
+    model: AudioModel, clips: Sequence[Clip], *, batch_size: int = 128, progress: Progress | None = None
+) -> list[Trials]:
+    """Trials of clips as they are, grouped by the `noise_kind` and `snr_db` of their cuts; without them, clean."""
+    model.eval()
+    device = next(model.parameters()).device
+    groups: dict[tuple[str, float | None], list[Clip]] = {}
+    for clip in clips:
+        mixed = _custom(clip)
+        snr = mixed.get("snr_db")
+        groups.setdefault(("clean" if snr is None else mixed["noise_kind"], snr), []).append(clip)
+    rate = model.config.frontend.sample_rate
+    task = progress.add_task("evaluate", total=len(clips)) if progress else None
+    trials = []
+    for (kind, snr), group in groups.items():
+        answers = []
+        for begin in range(0, len(group), batch_size):
+            waves = [
+                fit_clip(load_cut(clip.cut, rate), num_samples(model)) for clip in group[begin : begin + batch_size]
+            ]
+            logits = model.head.last(model(torch.from_numpy(np.stack(waves)).to(device)), None)
+            answers.append(logits.argmax(-1).cpu().numpy())
+            if progress and task is not None:
+                progress.advance(task, len(waves))
+        trials.append(
+            Trials(
+                kind,
+                snr,
+                np.concatenate(answers),
+                np.array([clip.target for clip in group]),
+                np.array([clip.speaker for clip in group]),
+                np.array([_custom(clip).get("noise_source") or "" for clip in group]),
+            )
+        )
+    return trials
+
+
+def _custom(clip: Clip) -> dict[str, Any]:
+    return (clip.cut.custom if clip.cut else None) or {}
+
+
+def num_samples(model: AudioModel) -> int:
+    """Length of the clips that a clip model hears."""
+    return round(model.config.clip_s * model.config.frontend.sample_rate)

@@ -1,0 +1,151 @@
+"""Evaluate a keyword model and describe what was found and how: the content of run.json."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from rich.progress import Progress
+
+from drsn_audio.config import DataConfig, EvaluateConfig, NoiseSource
+from drsn_audio.datasets.keyword import keyword_clips
+from drsn_audio.datasets.manifests import AudioStore, ManifestError, file_sha256, read_cuts
+from drsn_audio.datasets.noise_pool import NoisePool
+from drsn_audio.evaluation.keyword import Trials, run_mixed_trials, run_trials
+from drsn_audio.evaluation.provenance import provenance
+from drsn_audio.metrics.bootstrap import bootstrap_mean
+from drsn_audio.metrics.keyword import confusion_matrix
+from drsn_audio.models.model import AudioModel, count_multiply_adds, count_parameters
+
+
+def evaluate_keywords(
+    model: AudioModel,
+    manifests: Sequence[str],
+    noise: Sequence[NoiseSource],
+    *,
+    name: str,
+    data: DataConfig,
+    evaluate: EvaluateConfig,
+    seed: int = 0,
+    progress: Progress | None = None,
+) -> dict[str, Any]:
+    """Accuracy of a keyword model on speech manifests, clean and mixed with noise -> run.json's content.
+
+    Without `noise` the cuts are taken as they are: those that carry `noise_kind` and `snr_db` (as `drsn-audio mix`
+    writes them) are grouped by them, others count as clean. `name` is what tables call the model.
+
+    Raises:
+        ManifestError, AudioError, ConfigError: a manifest, a file or a word that cannot be used.
+    """
+    labels = model.config.labels
+    cuts = read_cuts(manifests)
+    if noise:
+        clips = keyword_clips(cuts, labels, data)
+        store = AudioStore(model.config.frontend.sample_rate)
+        pool = NoisePool(noise, store)
+        trials = run_trials(
+            model,
+            clips,
+            pool,
+            store,
+            snr_db=evaluate.snr_db,
+            draws=evaluate.draws,
+            seed=seed,
+            batch_size=evaluate.batch_size,
+            progress=progress,
+        )
+        draws, level = evaluate.draws, data.level
+    else:
+        clips = keyword_clips(cuts, labels, data, silence=False)
+        trials = run_mixed_trials(model, clips, batch_size=evaluate.batch_size, progress=progress)
+        draws, level = 1, _level_of(cuts)
+    return {
+        "schema": 1,
+        **provenance(),
+        "seed": seed,
+        "level": level,
+        "draws": draws,
+        "model": {
+            "name": name,
+            "shrinkage": model.config.shrinkage,
+            "parameters": count_parameters(model),
+            "multiply_adds": count_multiply_adds(model),
+            "labels": list(labels),
+        },
+        "data": {
+            "manifest": ", ".join(map(str, manifests)),
+            "sha256": "+".join(file_sha256(path) for path in manifests),
+            "utterances": len(clips),
+            "speakers": len({clip.speaker for clip in clips if clip.speaker != clip.id}),
+            "noise": [_describe_noise(source) for source in noise],
+        },
+        "conditions": summarise(trials, len(labels), seed=seed, replicates=evaluate.replicates),
+    }
+
+
+def summarise(trials: Sequence[Trials], num_classes: int, *, seed: int, replicates: int) -> list[dict[str, Any]]:
+    """Trials -> run.json's conditions: each with its 95 % interval, then the mean over noise kinds at each SNR."""
+    found = []
+    for one in trials:
+        noises = None if one.snr_db is None else one.noise_sources
+        interval = bootstrap_mean(one.correct, one.speakers, noises, seed=seed, replicates=replicates)
+        found.append(
+            {
+                "noise_kind": one.noise_kind,
+                "snr_db": one.snr_db,
+                **_bounds(*interval),
+                "trials": len(one.targets),
+                "speakers": len(set(one.speakers)),
+                "noise_recordings": 0 if noises is None else len(set(noises)),
+                "confusion": confusion_matrix(one.targets, one.predictions, num_classes).tolist(),
+            }
+        )
+    kinds = {one.noise_kind for one in trials if one.snr_db is not None}
+    for snr_db in dict.fromkeys(one.snr_db for one in trials if one.snr_db is not None):
+        group = [one for one in trials if one.snr_db == snr_db]
+        if len(kinds) > 1 and len(group) == len(kinds):
+            found.append(_mean(group, snr_db, seed, replicates))
+    return found
+
+
+def _mean(group: Sequence[Trials], snr_db: float | None, seed: int, replicates: int) -> dict[str, Any]:
+    correct, speakers, noises = (
+        np.concatenate([getattr(one, name) for one in group]) for name in ("correct", "speakers", "noise_sources")
+    )
+    kinds = np.repeat([one.noise_kind for one in group], [len(one.targets) for one in group])
+    interval = bootstrap_mean(correct, speakers, noises, groups=kinds, seed=seed, replicates=replicates)
+    return {
+        "noise_kind": "mean",
+        "snr_db": snr_db,
+        **_bounds(*interval),
+        "trials": len(correct),
+        "speakers": len(set(speakers)),
+        "noise_recordings": len(set(noises)),
+    }
+
+
+def _bounds(mean: float, low: float, high: float) -> dict[str, float | None]:
+    none_of_nan = (None if np.isnan(bound) else bound for bound in (low, high))
+    return dict(zip(("accuracy", "low", "high"), (mean, *none_of_nan), strict=True))
+
+
+def _describe_noise(source: NoiseSource) -> dict[str, Any]:
+    pool = NoisePool([source], AudioStore(16000))
+    return {
+        "manifest": source.manifest,
+        "sha256": file_sha256(source.manifest),
+        "folds": list(source.folds),
+        "kinds": pool.kinds,
+        "recordings": len(set().union(*(pool.sources(kind) for kind in pool.kinds))),
+    }
+
+
+def _level_of(cuts: Sequence[Any]) -> str:
+    """The one level method of cuts that are mixed already."""
+    methods = {(cut.custom or {}).get("level_method", "p56") for cut in cuts}
+    if len(methods) > 1:
+        raise ManifestError(
+            f"cuts were mixed by different level methods ({', '.join(sorted(methods))}): no table mixes them"
+        )
+    return methods.pop()

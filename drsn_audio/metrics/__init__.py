@@ -1,0 +1,1 @@
+"""Pure functions: answers and truths -> numbers with intervals."""

@@ -1,0 +1,1 @@
+"""Front-end, encoder and head as one model, and its checkpoints."""

@@ -1,0 +1,101 @@
+"""Checkpoints: weights as safetensors, all else as readable JSON beside them. Nothing in them is ever executed.
+
+`best.json` holds config, labels, step, metrics and commit, and names its weights file, `best-<step>.safetensors`,
+with its SHA-256. The weights are written first and the JSON renamed into place last, so that a checkpoint is whole
+at every moment.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+from safetensors.torch import load, save
+
+from drsn_audio.config import ConfigError, config_from_dict, config_to_dict
+from drsn_audio.models.model import AudioModel
+
+FORMAT = 1
+
+
+class CheckpointError(ValueError):
+    """A checkpoint that cannot be used. The message is one line."""
+
+
+def save_checkpoint(folder: Path, name: str, model: AudioModel, *, step: int, info: dict[str, Any]) -> Path:
+    """Write `<name>.json` and its weights into `folder`, replacing an older one of that name. Returns the JSON's path.
+
+    `info` is what else a reader should find: metrics, commit, seed, data.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    blob = save({key: value.contiguous() for key, value in model.state_dict().items()})
+    weights = folder / f"{name}-{step:08d}.safetensors"
+    write_atomically(weights, blob)
+    described = {
+        "format": FORMAT,
+        "weights": weights.name,
+        "sha256": hashlib.sha256(blob).hexdigest(),
+        "step": step,
+        "labels": list(model.config.labels),
+        "model": config_to_dict(model.config),
+        **info,
+    }
+    path = folder / f"{name}.json"
+    write_atomically(path, (json.dumps(described, indent=2) + "\n").encode())
+    for old in folder.glob(f"{name}-*.safetensors"):
+        if old != weights:
+            old.unlink()
+    return path
+
+
+def load_checkpoint(path: Path) -> tuple[AudioModel, dict[str, Any]]:
+    """A checkpoint's JSON -> the model in eval mode on the CPU, and what the JSON says.
+
+    Raises:
+        CheckpointError: a file is missing, torn, not a checkpoint, of another format, or the weights do not match.
+    """
+    try:
+        described = json.loads(path.read_text())
+        version = described["format"]
+        if version != FORMAT:
+            raise CheckpointError(
+                f"{path}: checkpoint format {version}, this version reads {FORMAT}: update drsn_audio"
+            )
+        weights = path.parent / Path(described["weights"]).name
+        blob = weights.read_bytes()
+        if hashlib.sha256(blob).hexdigest() != described["sha256"]:
+            raise CheckpointError(
+                f"{weights}: is torn or was changed (its SHA-256 differs): copy the checkpoint again"
+            )
+        model = AudioModel(config_from_dict({"model": described["model"]}).model)
+        model.load_state_dict(load(blob))
+    except FileNotFoundError as error:
+        raise CheckpointError(
+            f"{error.filename}: no such file: copy the .json and its .safetensors together"
+        ) from None
+    except OSError as error:
+        raise CheckpointError(f"{path}: cannot be read ({error.strerror}): check its permissions") from None
+    except ConfigError as error:
+        raise CheckpointError(f"{path}: its model cannot be built ({error}): update drsn_audio") from None
+    except CheckpointError:
+        raise
+    except Exception as error:  # json, unicode, safetensors and torch each have their own
+        reason = " ".join(str(error).split())[:160]
+        raise CheckpointError(f"{path}: not a whole checkpoint ({reason}): copy it again") from None
+    return model.eval(), described
+
+
+def write_atomically(path: Path, blob: bytes) -> None:
+    """The file is the old one or the new one, never half of it."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        with temporary.open("wb") as file:
+            file.write(blob)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)

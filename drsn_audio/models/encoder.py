@@ -1,0 +1,71 @@
+"""The 2-D encoder: a stem and stages of residual blocks, with shrinkage or a baseline in the same place."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from torch import Tensor, nn
+
+from drsn_audio.config import ModelConfig
+from drsn_audio.nn.masking import MaskedBatchNorm2d, apply_mask, frame_mask
+from drsn_audio.nn.residual import Conv2d, ResidualBlock, downsample_lengths
+
+
+class Features(NamedTuple):
+    """Feature maps [B, C, F', T'] from fine to coarse, and the lengths [B] of the last in frames (or None)."""
+
+    levels: list[Tensor]
+    lengths: Tensor | None
+
+
+class Stage(nn.ModuleList):
+    """Residual blocks of one width, of which the first strides."""
+
+    def __init__(self, channels_in: int, channels: int, stride: tuple[int, int], count: int, config: ModelConfig):
+        first = ResidualBlock(channels_in, channels, stride, config.shrinkage, config.pool)
+        rest = (ResidualBlock(channels, channels, (1, 1), config.shrinkage, config.pool) for _ in range(count - 1))
+        super().__init__([first, *rest])
+
+    def forward(self, x: Tensor, lengths: Tensor | None) -> tuple[Tensor, Tensor | None]:
+        for block in self:
+            x, lengths = block(x, lengths)
+        return x, lengths
+
+
+class Encoder(nn.Module):
+    """Spectrogram [B, 1, F, T] -> Features: one level a stage, channels doubling from `config.width`.
+
+    The input is normalised per frequency bin by BatchNorm (statistics of the training set, not of the clip).
+    """
+
+    def __init__(self, bins: int, config: ModelConfig):
+        super().__init__()
+        causal = config.pool == "causal"
+        self.input_norm = MaskedBatchNorm2d(bins)
+        stem_stride = (config.stem_stride[0], config.stem_stride[1])
+        self.stem = Conv2d(1, config.width, config.stem_kernel, stem_stride, causal=causal)
+        self.stages = nn.ModuleList()
+        channels, bins = config.width, _ceil_div(bins, stem_stride[0])
+        for index, count in enumerate(config.blocks):
+            stride, wider = (1, 1) if index == 0 else (2, 2), config.width * 2**index
+            self.stages.append(Stage(channels, wider, stride, count, config))
+            channels, bins = wider, _ceil_div(bins, stride[0])
+        self.output_norm = MaskedBatchNorm2d(channels)
+        self.channels, self.bins = channels, bins
+
+    def forward(self, spectrogram: Tensor, lengths: Tensor | None = None) -> Features:
+        mask = frame_mask(lengths, spectrogram.shape[3], spectrogram.dtype)
+        x = self.input_norm(spectrogram.transpose(1, 2), mask).transpose(1, 2)
+        x = self.stem(apply_mask(x, mask))
+        lengths = downsample_lengths(lengths, int(self.stem.stride[1]))
+        levels = []
+        for stage in self.stages:
+            x, lengths = stage(x, lengths)
+            levels.append(x)
+        mask = frame_mask(lengths, x.shape[3], x.dtype)
+        levels[-1] = apply_mask(self.output_norm(x, mask).relu(), mask)
+        return Features(levels, lengths)
+
+
+def _ceil_div(a: int, b: int) -> int:
+    return -(-a // b)

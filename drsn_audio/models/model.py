@@ -1,0 +1,78 @@
+"""Wave in, logits out: the model that everything else trains, evaluates, loads and streams."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+from torch.utils.flop_counter import FlopCounterMode
+
+from drsn_audio.config import ConfigError, ModelConfig, nearest
+from drsn_audio.frontends import FRONTENDS
+from drsn_audio.models.encoder import Encoder
+from drsn_audio.models.heads import HEADS
+from drsn_audio.nn.residual import downsample_lengths
+from drsn_audio.nn.shrinkage import POOLS, SHRINKAGES
+
+Augment = Callable[[Tensor, Tensor | None], Tensor]
+
+
+class AudioModel(nn.Module):
+    """Front-end, DRSN encoder and head. The front-end is part of it, so that training and use cannot disagree."""
+
+    def __init__(self, config: ModelConfig):
+        super().__init__()
+        _check(config)
+        self.config = config
+        self.frontend = FRONTENDS[config.frontend.name](config.frontend)
+        self.encoder = Encoder(self.frontend.bins, config)
+        self.head = HEADS[config.head](self.encoder.channels, self.encoder.bins, config)
+
+    def forward(self, wave: Tensor, lengths: Tensor | None = None, augment: Augment | None = None) -> Tensor:
+        """Wave [B, N], lengths [B] in samples (None: all valid) -> logits [B, K], causal models [B, T', K].
+
+        `augment` maps the spectrogram [B, 1, F, T] and its lengths [B] to one of the same shape (SpecAugment).
+        """
+        spectrogram, frames = self.frontend(wave, lengths)
+        if augment is not None:
+            spectrogram = augment(spectrogram, frames)
+        return self.head(self.encoder(spectrogram, frames))
+
+    def output_lengths(self, lengths: Tensor | None) -> Tensor | None:
+        """Lengths [B] in samples -> in frames T' of the logits."""
+        lengths = downsample_lengths(lengths, self.frontend.hop)
+        for stride in (self.config.stem_stride[1], *(2 for _ in self.config.blocks[1:])):
+            lengths = downsample_lengths(lengths, stride)
+        return lengths
+
+
+def count_parameters(model: nn.Module) -> int:
+    """Number of trained values."""
+    return sum(p.numel() for p in model.parameters() if p.requires_grad)
+
+
+def count_multiply_adds(model: AudioModel) -> int:
+    """Multiply-adds of convolutions and matrix products for one clip (`clip_s`), the FFT left out."""
+    was_training = model.training
+    model.eval()
+    wave = torch.zeros(1, round(model.config.clip_s * model.config.frontend.sample_rate))
+    with FlopCounterMode(display=False) as counter, torch.no_grad():
+        model(wave.to(next(model.parameters()).device))
+    model.train(was_training)
+    return counter.get_total_flops() // 2
+
+
+def _check(config: ModelConfig) -> None:
+    for key, value, known in (
+        ("frontend.name", config.frontend.name, tuple(FRONTENDS)),
+        ("head", config.head, tuple(HEADS)),
+        ("shrinkage", config.shrinkage, tuple(SHRINKAGES)),
+        ("pool", config.pool, POOLS),
+    ):
+        if value not in known:
+            raise ConfigError(f"model.{key}={value!r} is unknown: {nearest(value, known)}")
+    if not config.labels:
+        raise ConfigError("model.labels is empty: list the words that the model is to know")
+    if len(set(config.labels)) != len(config.labels):
+        raise ConfigError("model.labels names a word twice: name each once")

@@ -1,0 +1,1 @@
+"""Building blocks: length masks, shrinkage, residual blocks."""

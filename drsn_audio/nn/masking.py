@@ -1,0 +1,53 @@
+"""Length masks: what lies beyond the end of a clip never enters a convolution, an average or a statistic.
+
+A mask is float [B, 1, 1, T], 1 on valid frames, or None where every frame of the batch is valid.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+
+def frame_mask(lengths: Tensor | None, num_frames: int, dtype: torch.dtype = torch.float32) -> Tensor | None:
+    """lengths [B] in frames -> mask [B, 1, 1, T]; None where there are no lengths."""
+    if lengths is None:
+        return None
+    valid = torch.arange(num_frames, device=lengths.device) < lengths[:, None]
+    return valid[:, None, None, :].to(dtype)
+
+
+def apply_mask(x: Tensor, mask: Tensor | None) -> Tensor:
+    """x [B, C, F, T] with the frames beyond each length set to zero."""
+    return x if mask is None else x * mask
+
+
+def masked_mean(x: Tensor, mask: Tensor | None, dim: tuple[int, ...]) -> Tensor:
+    """Mean of x [B, C, F, T] over `dim`, valid frames only; `dim` holds the time axis (3). Keeps the axes."""
+    if mask is None:
+        return x.mean(dim, keepdim=True)
+    frames = mask.sum(3, keepdim=True).clamp(min=1)
+    rest = math.prod(x.shape[d] for d in dim if d != 3)
+    return (x * mask).sum(dim, keepdim=True) / (frames * rest)
+
+
+class MaskedBatchNorm2d(nn.BatchNorm2d):
+    """BatchNorm whose training statistics come from valid frames only. x [B, C, F, T], mask [B, 1, 1, T] or None."""
+
+    def forward(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
+        if mask is None or not self.training:
+            return super().forward(x)
+        count = mask.sum() * x.shape[2]
+        mean = (x * mask).sum((0, 2, 3)) / count
+        variance = ((x - mean[:, None, None]).square() * mask).sum((0, 2, 3)) / count
+        assert self.running_mean is not None
+        assert self.running_var is not None
+        with torch.no_grad():
+            momentum = 0.1 if self.momentum is None else self.momentum
+            self.running_mean.lerp_(mean.to(self.running_mean.dtype), momentum)
+            unbiased = variance * count / (count - 1).clamp(min=1)
+            self.running_var.lerp_(unbiased.to(self.running_var.dtype), momentum)
+        return F.batch_norm(x, mean, variance, self.weight, self.bias, eps=self.eps)

@@ -1,0 +1,143 @@
+"""Soft thresholding with learned thresholds, and what stands in its place in the baselines.
+
+Zhao, Zhong, Fu, Tang, Pecht, "Deep Residual Shrinkage Networks for Fault Diagnosis", IEEE Trans. Industrial
+Informatics 16(7):4681-4690, 2020. Squeeze-and-excitation: Hu, Shen, Sun, CVPR 2018.
+
+All modules here map x [B, C, F, T] and a mask [B, 1, 1, T] (or None) to the shape of x.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
+
+from drsn_audio.nn.causal import CausalMean
+from drsn_audio.nn.masking import MaskedBatchNorm2d, masked_mean
+
+
+def soft_threshold(x: Tensor, tau: Tensor) -> Tensor:
+    """sign(x) * max(|x| - tau, 0) for tau >= 0 that broadcasts to x; derivative 1 outside [-tau, tau], 0 inside."""
+    return _SoftThreshold.apply(x, tau)
+
+
+class _SoftThreshold(torch.autograd.Function):
+    """Written out because autograd's own backward of clamp with tensor bounds takes seven times as long."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, tau: Tensor) -> Tensor:
+        y = x - x.clamp(-tau, tau)
+        ctx.save_for_backward(y)
+        ctx.tau_shape = tau.shape
+        return y
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, Tensor]:
+        (y,) = ctx.saved_tensors
+        sign = y.sign()  # 0 exactly where x was cut to zero
+        signed = grad * sign
+        return signed * sign, -signed.sum_to_size(ctx.tau_shape)
+
+
+class Gate(nn.Module):
+    """The paper's small network: a statistic [B, C, F', T'] -> a factor in (0, 1), [B, out, F', T'].
+
+    FC(C)-BN-ReLU-FC(out)-sigmoid; the fully connected layers are 1x1 convolutions, so that the same network serves
+    one statistic a channel (F' = T' = 1), one a channel and frequency, and one a frame.
+    """
+
+    def __init__(self, channels: int, out: int):
+        super().__init__()
+        self.fc1 = nn.Conv2d(channels, channels, 1)
+        self.bn = MaskedBatchNorm2d(channels)
+        self.fc2 = nn.Conv2d(channels, out, 1)
+
+    def forward(self, statistic: Tensor, mask: Tensor | None) -> Tensor:
+        per_frame = mask if statistic.shape[3] > 1 else None
+        hidden = self.bn(self.fc1(statistic), per_frame).relu()
+        return self.fc2(hidden).sigmoid()
+
+
+class Pool(nn.Module):
+    """Average over time (and over frequency, unless `per_frequency`): of the clip, or of the past only.
+
+    clip:   x [B, C, F, T] -> [B, C, 1 or F, 1]     causal: -> [B, C, 1 or F, T]
+    """
+
+    def __init__(self, channels: int, *, per_frequency: bool, pool: str):
+        super().__init__()
+        if pool not in POOLS:
+            raise ValueError(f"pool={pool!r} is unknown: use one of {', '.join(POOLS)}")
+        self.dim = (3,) if per_frequency else (2, 3)
+        self.causal = CausalMean(channels, average_frequency=not per_frequency) if pool == "causal" else None
+
+    def forward(self, x: Tensor, mask: Tensor | None) -> Tensor:
+        return masked_mean(x, mask, self.dim) if self.causal is None else self.causal(x)
+
+
+class ChannelWiseShrinkage(nn.Module):
+    """DRSN-CW: tau_c = alpha_c * A_c with A_c the mean of |x_c|; one A a channel and frequency if `per_frequency`."""
+
+    def __init__(self, channels: int, pool: str = "clip", per_frequency: bool = False):
+        super().__init__()
+        self.pool = Pool(channels, per_frequency=per_frequency, pool=pool)
+        self.gate = Gate(channels, channels)
+
+    def forward(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
+        return soft_threshold(x, self.threshold(x, mask))
+
+    def threshold(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
+        """tau, [B, C, 1 or F, 1 or T], in [0, A]."""
+        average = self.pool(x.abs(), mask)
+        return self.gate(average, mask) * average
+
+
+class ChannelSharedShrinkage(ChannelWiseShrinkage):
+    """DRSN-CS: one threshold for all channels. The gate sees every A_c; the A it multiplies is their mean."""
+
+    def __init__(self, channels: int, pool: str = "clip"):
+        super().__init__(channels, pool)
+        self.gate = Gate(channels, 1)
+
+    def threshold(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
+        """tau, [B, 1, 1, 1 or T], in [0, A]."""
+        average = self.pool(x.abs(), mask)
+        return self.gate(average, mask) * average.mean(1, keepdim=True)
+
+
+class SqueezeExcitation(nn.Module):
+    """The control: the identical sub-network, multiplying x instead of thresholding it. Its statistic is mean x."""
+
+    def __init__(self, channels: int, pool: str = "clip", per_frequency: bool = False):
+        super().__init__()
+        self.pool = Pool(channels, per_frequency=per_frequency, pool=pool)
+        self.gate = Gate(channels, channels)
+
+    def forward(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
+        return x * self.gate(self.pool(x, mask), mask)
+
+
+class NoShrinkage(nn.Module):
+    """Identity: with it the network is a plain pre-activation ResNet."""
+
+    def __init__(self, channels: int, pool: str = "clip"):
+        super().__init__()
+
+    def forward(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
+        return x
+
+
+POOLS = ("clip", "causal")
+
+SHRINKAGES: dict[str, Callable[[int, str], nn.Module]] = {
+    "none": NoShrinkage,
+    "se": SqueezeExcitation,
+    "se-frequency": lambda channels, pool: SqueezeExcitation(channels, pool, per_frequency=True),
+    "cs": ChannelSharedShrinkage,
+    "cw": ChannelWiseShrinkage,
+    "cw-frequency": lambda channels, pool: ChannelWiseShrinkage(channels, pool, per_frequency=True),
+}

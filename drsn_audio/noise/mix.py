@@ -1,0 +1,103 @@
+"""Mixing speech and noise at an exact signal-to-noise ratio, on tensors of any device.
+
+An SNR is the level of the speech (its active level, ITU-T P.56, see level.py) over the RMS of the noise
+over the span of the speech: samples start[b] <= n < start[b] + lengths[b].
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+
+from drsn_audio.noise.level import rms_db, speech_level_db
+
+
+def mix_at_snr(
+    speech: Tensor,
+    noise: Tensor,
+    snr_db: Tensor,
+    *,
+    speech_level_db: Tensor,
+    start: Tensor | None = None,
+    lengths: Tensor | None = None,
+) -> tuple[Tensor, Tensor]:
+    """Speech and noise [B, N] -> (noisy, noise part), both [B, N]; noisy = speech + noise part.
+
+    The speech is never rescaled. The noise goes on outside the span of the speech, wherever it is not zero.
+    snr_db [B] in dB: +inf means no noise, and needs no level. speech_level_db [B] in dB re full scale.
+    start, lengths [B]: the span of the speech in samples; the whole of N where they are not given.
+
+    Raises:
+        ValueError: names the rows whose speech has no level, whose noise is silent over the span, whose span
+            is empty or whose SNR is NaN or -inf.
+    """
+    if speech.shape != noise.shape:
+        raise ValueError(
+            f"speech {list(speech.shape)} and noise {list(noise.shape)} differ: cut both to [B, N]"
+        )
+    clean = snr_db == math.inf
+    _refuse(snr_db.isnan() | (snr_db == -math.inf), "an SNR of NaN or -inf: give a number, or inf for clean")
+    _refuse(~speech_level_db.isfinite() & ~clean, "speech without a level: leave it out, or ask for inf")
+    unit, silent = _unit_rms(noise, start, lengths)
+    _refuse(silent & ~clean, "silent or non-finite noise where the speech is: draw another")
+    amplitude = torch.where(clean, 0.0, _amplitude(speech_level_db - snr_db))
+    noise_part = unit * amplitude.to(noise.dtype)[:, None]
+    return speech + noise_part, noise_part
+
+
+def noise_at_level(
+    noise: Tensor, level_db: Tensor, *, start: Tensor | None = None, lengths: Tensor | None = None
+) -> Tensor:
+    """Noise [B, N] at an RMS of level_db [B], dB re full scale, over the span: where nobody speaks.
+
+    Raises:
+        ValueError: names the rows whose noise is silent over the span, or whose level is NaN or infinite.
+    """
+    _refuse(~level_db.isfinite(), "a level that is NaN or infinite: give dB re full scale, e.g. -30")
+    unit, silent = _unit_rms(noise, start, lengths)
+    _refuse(silent, "silent or non-finite noise: draw another")
+    return unit * _amplitude(level_db).to(noise.dtype)[:, None]
+
+
+def measure_snr(
+    speech: Tensor, noise_part: Tensor, sample_rate: int, lengths: Tensor | None = None, level: str = "p56"
+) -> Tensor:
+    """SNR in dB [B] of the two parts [B, N] of a mix, measured anew from their samples."""
+    ends = [speech.shape[1]] * len(speech) if lengths is None else lengths.tolist()
+    spans = zip(speech.numpy(force=True), noise_part.numpy(force=True), ends, strict=True)
+    return torch.tensor(
+        [speech_level_db(s[:end], sample_rate, level) - rms_db(n[:end]) for s, n, end in spans]
+    )
+
+
+def _unit_rms(noise: Tensor, start: Tensor | None, lengths: Tensor | None) -> tuple[Tensor, Tensor]:
+    """Noise [B, N] at an RMS of 1 over the span, and [B]: True where that cannot be (the row is zero)."""
+    span = _span(noise, start, lengths)
+    # By the peak first: the squares of a quiet float32 recording underflow, those of a loud one overflow.
+    peak = noise.masked_fill(~span, 0).abs().amax(dim=1, keepdim=True)
+    unit = noise / peak
+    count = span.sum(dim=1, keepdim=True)
+    rms = (unit.masked_fill(~span, 0).square().sum(dim=1, keepdim=True) / count).sqrt()
+    unit = unit / rms
+    silent = ~unit.isfinite().all(dim=1)
+    return unit.masked_fill(silent[:, None], 0), silent
+
+
+def _span(wave: Tensor, start: Tensor | None, lengths: Tensor | None) -> Tensor:
+    """Bool [B, N]: True within the span."""
+    sample = torch.arange(wave.shape[1], device=wave.device)
+    begin = torch.zeros(len(wave), dtype=torch.long, device=wave.device) if start is None else start
+    inside = (sample >= begin[:, None]).expand(wave.shape)
+    return inside if lengths is None else inside & (sample < (begin + lengths)[:, None])
+
+
+def _amplitude(level_db: Tensor) -> Tensor:
+    return 10 ** (level_db / 20)
+
+
+def _refuse(wrong: Tensor, reason: str) -> None:
+    if wrong.any():
+        rows = wrong.nonzero().flatten().tolist()
+        raise ValueError(f"rows {rows} of the batch: {reason}")

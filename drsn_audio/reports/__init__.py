@@ -1,0 +1,1 @@
+"""run.json -> markdown, terminal tables, plots."""

@@ -1,0 +1,184 @@
+"""The training loop."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import torch
+from accelerate import Accelerator
+from accelerate.utils import set_seed
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+from torch.utils.data import DataLoader
+
+from drsn_audio.config import ExperimentConfig, config_to_yaml
+from drsn_audio.datasets.draws import plan_batches
+from drsn_audio.datasets.keyword import Batch, TrainingClips, collate, keyword_clips
+from drsn_audio.datasets.manifests import AudioStore, read_cuts
+from drsn_audio.datasets.noise_pool import NoisePool
+from drsn_audio.evaluation.keyword import num_samples, run_trials
+from drsn_audio.evaluation.provenance import provenance
+from drsn_audio.models.checkpoint import save_checkpoint, write_atomically
+from drsn_audio.models.model import AudioModel, count_multiply_adds, count_parameters
+from drsn_audio.training.augment import spec_augment
+from drsn_audio.training.optim import make_average, make_optimizer, make_schedule
+
+DEV_SNR_DB = (10.0, 0.0)  # with clean, what the best checkpoint is chosen by
+
+
+class Planned:
+    """Batch sampler: the plan of one epoch, as (epoch, index) pairs."""
+
+    def __init__(self, count: int, batch_size: int, seed: int):
+        self.count, self.batch_size, self.seed, self.epoch = count, batch_size, seed, 0
+
+    def __iter__(self) -> Iterator[list[tuple[int, int]]]:
+        for batch in plan_batches(self.count, self.batch_size, self.seed, self.epoch):
+            yield [(self.epoch, index) for index in batch]
+
+    def __len__(self) -> int:
+        return len(plan_batches(self.count, self.batch_size, self.seed, 0))
+
+
+def train(config: ExperimentConfig) -> Path:
+    """Train on config.data, keep the best and the last checkpoint in the run folder. Returns the best one's path."""
+    if config.train.threads:
+        torch.set_num_threads(config.train.threads)
+    set_seed(config.seed)
+    accelerator = Accelerator(cpu=config.train.device == "cpu", mixed_precision=config.train.precision)
+    run = Path(config.run)
+    run.mkdir(parents=True, exist_ok=True)
+    write_atomically(run / "config.yaml", config_to_yaml(config).encode())
+
+    model = AudioModel(config.model)
+    store = AudioStore(config.model.frontend.sample_rate)
+    clips = keyword_clips(read_cuts(config.data.train), config.model.labels, config.data)
+    dev = keyword_clips(read_cuts(config.data.dev), config.model.labels, config.data)
+    noise = NoisePool(config.data.noise_train, store)
+    dev_noise = NoisePool(config.data.noise_dev, store)
+    plan = Planned(len(clips), config.train.batch_size, config.seed)
+    loader = DataLoader(
+        TrainingClips(clips, noise, store, num_samples(model), config.augment, config.seed),
+        batch_sampler=plan,
+        collate_fn=collate,
+        num_workers=config.train.workers,
+    )
+
+    sizes = {"parameters": count_parameters(model), "multiply_adds": count_multiply_adds(model)}
+    model = model.to(accelerator.device).to(memory_format=torch.channels_last)
+    average = make_average(model, config.train.ema_decay)
+    averaged: AudioModel = average.module  # type: ignore[assignment]
+    optimizer = make_optimizer(model, config.train)
+    total_steps = min(len(plan) * config.train.epochs, config.train.max_steps or 2**62)
+    schedule = make_schedule(optimizer, total_steps, config.train.warmup_share)
+    wrapped, optimizer = accelerator.prepare(model, optimizer)
+
+    watch = Watch(run, total_steps, f"{config.model.shrinkage} {sizes['parameters']:,} parameters")
+    info: dict[str, Any] = {"seed": config.seed, **sizes, "metrics": {}, **provenance()}
+    step, best = 0, -1.0
+    with watch:
+        for epoch in range(config.train.epochs):
+            plan.epoch = epoch
+            model.train()
+            started = time.perf_counter()
+            for batch in loader:
+                losses = training_step(wrapped, batch.to(accelerator.device), config, accelerator, step)
+                loss = torch.stack(list(losses.values())).sum()
+                optimizer.zero_grad()
+                accelerator.backward(loss)
+                norm = accelerator.clip_grad_norm_(wrapped.parameters(), config.train.clip_norm)
+                optimizer.step()
+                schedule.step()
+                average.update_parameters(model)
+                step += 1
+                watch.step(step, losses, float(schedule.get_last_lr()[0]), norm)
+                if step == total_steps:
+                    break
+            seconds = time.perf_counter() - started
+            trials = run_trials(averaged, dev, dev_noise, store, snr_db=DEV_SNR_DB, draws=1, seed=config.seed)
+            accuracy = sum(t.accuracy for t in trials) / len(trials)
+            info["metrics"] = {"dev_accuracy": accuracy, "epoch": epoch + 1}
+            save_checkpoint(run, "last", averaged, step=step, info=info)
+            if accuracy > best:
+                best = accuracy
+                save_checkpoint(run, "best", averaged, step=step, info=info)
+            watch.epoch(step, epoch + 1, accuracy, best, seconds)
+            if step == total_steps:
+                break
+    return run / "best.json"
+
+
+def training_step(
+    model: torch.nn.Module, batch: Batch, config: ExperimentConfig, accelerator: Accelerator, step: int
+) -> dict[str, torch.Tensor]:
+    """Mix, forward: named losses of one batch."""
+    generator = torch.Generator().manual_seed(config.seed * 1_000_003 + step)
+    plain = accelerator.unwrap_model(model)
+    with accelerator.autocast():
+        logits = model(
+            batch.mix(),
+            augment=lambda s, _: spec_augment(s, config.augment, config.model.frontend.hop_ms, generator),
+        )
+        return plain.head.loss(logits, None, batch.target, config.train.label_smoothing)
+
+
+class Watch:
+    """Progress bar on stderr, TensorBoard, and one JSON line an epoch in log.jsonl."""
+
+    def __init__(self, run: Path, total_steps: int, title: str):
+        from torch.utils.tensorboard import SummaryWriter  # takes half a second to import
+
+        self.writer = SummaryWriter(str(run / "tensorboard"))
+        self.log = run / "log.jsonl"
+        self.log.unlink(missing_ok=True)
+        self.progress = Progress(
+            TextColumn("train"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+            TimeRemainingColumn(),
+            TextColumn("{task.description}"),
+            console=Console(stderr=True),
+        )
+        self.task = self.progress.add_task(title, total=total_steps)
+
+    def __enter__(self) -> Watch:
+        self.progress.start()
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.progress.stop()
+        self.writer.close()
+
+    def step(self, step: int, losses: dict[str, torch.Tensor], learning_rate: float, norm: Any) -> None:
+        self.progress.advance(self.task)
+        if step % 10 == 0:
+            for name, value in losses.items():
+                self.writer.add_scalar(f"train/{name}", value.item(), step)
+            self.writer.add_scalar("train/learning_rate", learning_rate, step)
+            self.writer.add_scalar("train/gradient_norm", float(norm), step)
+
+    def epoch(self, step: int, epoch: int, accuracy: float, best: float, seconds: float) -> None:
+        self.writer.add_scalar("dev/accuracy", accuracy, step)
+        self.writer.add_scalar("train/epoch_seconds", seconds, step)
+        self.progress.update(self.task, description=f"epoch {epoch}: dev accuracy {accuracy:.1%}, best {best:.1%}")
+        line = {
+            "epoch": epoch,
+            "step": step,
+            "dev_accuracy": accuracy,
+            "best": best,
+            "seconds": round(seconds, 2),
+        }
+        with self.log.open("a") as file:
+            file.write(json.dumps(line) + "\n")

@@ -1,0 +1,56 @@
+"""Evaluate a trained run on its config's test manifests and noise; results go into the run folder.
+
+example:
+  python recipes/keywords/evaluate.py runs/subset evaluate.draws=8
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import Progress
+
+from drsn_audio.cli import guarded
+from drsn_audio.config import load_config
+
+
+def evaluate_run(run: Path, overrides: list[str]) -> list[Path]:
+    """Print the table, write run.json, table.md and the pictures into the run folder; returns their paths."""
+    from drsn_audio.api import load
+    from drsn_audio.evaluation.run import evaluate_keywords
+    from drsn_audio.reports.folder import write_report
+    from drsn_audio.reports.table import terminal_table
+
+    config = load_config(run / "config.yaml", overrides)
+    with Progress(console=Console(stderr=True), transient=True) as progress:
+        facts = evaluate_keywords(
+            load(run).module,
+            config.data.test,
+            config.data.noise_test,
+            name=run.name,
+            data=config.data,
+            evaluate=config.evaluate,
+            seed=config.seed,
+            progress=progress,
+        )
+    Console().print(terminal_table(facts))
+    return write_report(facts, run)
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("run", type=Path, help="run folder of train.py")
+    parser.add_argument("overrides", nargs="*", metavar="key=value")
+    options = parser.parse_args()
+
+    def run() -> None:
+        for path in evaluate_run(options.run, options.overrides):
+            print(path)
+
+    return guarded(run)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

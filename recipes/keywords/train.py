@@ -1,0 +1,39 @@
+"""Train a keyword model: a config, and what differs from it as key=value.
+
+example:
+  python recipes/keywords/train.py --config recipes/keywords/configs/subset.yaml seed=1 model.shrinkage=none
+"""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+from pathlib import Path
+
+from drsn_audio.cli import guarded
+from drsn_audio.config import load_config
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--config", required=True)
+    parser.add_argument("--smoke", action="store_true", help="two steps on a few synthesised clips, wherever you are")
+    parser.add_argument("overrides", nargs="*", metavar="key=value")
+    options = parser.parse_args()
+
+    def run() -> None:
+        from drsn_audio.training.loop import train
+        from drsn_audio.training.smoke import smoke_config
+
+        config = load_config(options.config, options.overrides)
+        with tempfile.TemporaryDirectory() as folder:
+            if options.smoke:
+                config = smoke_config(config, Path(folder))
+            checkpoint = train(config)
+        print(f"best checkpoint: {checkpoint}")
+
+    return guarded(run)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
