@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Sequence
-from dataclasses import dataclass, field, fields, is_dataclass
+from dataclasses import dataclass, field, is_dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args, get_origin, get_type_hints
 
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
+from yaml import YAMLError
 
 
 class ConfigError(ValueError):
@@ -141,13 +142,15 @@ def load_config(path: str | Path | None = None, overrides: Sequence[str] = ()) -
                 raise ConfigError(f"{override!r}: an override reads key=value, e.g. model.width=24")
         merged = OmegaConf.merge(given, OmegaConf.from_dotlist(list(overrides)))
         return config_from_dict(OmegaConf.to_container(merged, resolve=True))  # type: ignore[arg-type]
+    except YAMLError as error:
+        raise ConfigError(f"overrides: not YAML ({' '.join(str(error).split())}): check {' '.join(overrides)}") from None
     except OmegaConfBaseException as error:
         raise ConfigError(f"{path or 'overrides'}: {str(error).splitlines()[0]}") from None
 
 
 def config_from_dict(given: dict[str, Any]) -> ExperimentConfig:
     """A nested dict, as YAML or JSON holds it -> ExperimentConfig. Raises ConfigError as `load_config` does."""
-    _check_keys(given, ExperimentConfig, "")
+    _check(given, ExperimentConfig, "")
     preset = (given.get("model") or {}).get("preset", ModelConfig.preset)
     if str(preset) not in PRESETS:
         raise ConfigError(f"model.preset={preset} is unknown: use one of {', '.join(PRESETS)}")
@@ -177,7 +180,9 @@ def nearest(name: str, known: Sequence[str]) -> str:
     return f"did you mean {close[0]!r}?" if close else f"known are {', '.join(known)}"
 
 
-def _read_with_base(path: Path) -> DictConfig:
+def _read_with_base(path: Path, derived: tuple[Path, ...] = ()) -> DictConfig:
+    if path.resolve() in derived:
+        raise ConfigError(f"{path}: its base leads back to itself: break the circle")
     try:
         loaded = OmegaConf.load(path)
     except FileNotFoundError:
@@ -189,20 +194,26 @@ def _read_with_base(path: Path) -> DictConfig:
     base = loaded.pop("base", None)
     if base is None:
         return loaded
-    merged = OmegaConf.merge(_read_with_base(path.parent / base), loaded)
+    if not isinstance(base, str):
+        raise ConfigError(f"{path}: base is the path of one config file, got {base!r}")
+    merged = OmegaConf.merge(_read_with_base(path.parent / base, (*derived, path.resolve())), loaded)
     assert isinstance(merged, DictConfig)
     return merged
 
 
-def _check_keys(given: Any, kind: Any, prefix: str) -> None:
-    """Refuse keys that the dataclass `kind` does not have, in depth."""
-    if not isinstance(given, dict):
-        raise ConfigError(f"{prefix.rstrip('.')}: expected keys and values, got {given!r}")
-    defaults = kind()
-    known = [f.name for f in fields(kind)]
-    for key, value in given.items():
-        if key not in known:
-            raise ConfigError(f"{prefix}{key}: unknown key; {nearest(str(key), known)}")
-        default = getattr(defaults, key)
-        if is_dataclass(default) and value is not None:
-            _check_keys(value, type(default), f"{prefix}{key}.")
+def _check(given: Any, kind: Any, key: str) -> None:
+    """Refuse, in depth, what OmegaConf accepts or names poorly: keys that `kind` lacks, booleans meant as words."""
+    if is_dataclass(kind):
+        if not isinstance(given, dict):
+            raise ConfigError(f"{key or 'config'}: expected keys and values, got {given!r}")
+        known = get_type_hints(kind)
+        for name, value in given.items():
+            path = f"{key}.{name}" if key else str(name)
+            if name not in known:
+                raise ConfigError(f"{path}: unknown key; {nearest(str(name), list(known))}")
+            _check(value, known[name], path)
+    elif get_origin(kind) is list and isinstance(given, list):
+        for index, value in enumerate(given):
+            _check(value, get_args(kind)[0], f"{key}[{index}]")
+    elif kind is str and isinstance(given, bool):
+        raise ConfigError(f"{key}: YAML takes an unquoted yes, no, on, off, true or false for {given}: quote the word")

@@ -75,9 +75,7 @@ def find_speech(place: str | Path) -> Iterator[Utterance]:
             path = _cut_path(cut)
             parts = [part for part in PurePosixPath(cut.id).parts if part not in ("/", "..")]
             name = Path(*parts)
-            yield Utterance(
-                cut.id, path, name if name.suffix == path.suffix else Path(f"{name}{path.suffix}"), cut
-            )
+            yield Utterance(cut.id, path, name if name.suffix == path.suffix else Path(f"{name}{path.suffix}"), cut)
         return
     root = search_root(place)
     for path in find_audio(place):

@@ -63,9 +63,7 @@ def mix_parts(wave: np.ndarray, noise: np.ndarray, snr_db: float, level_db: floa
     """Mix waves [N] at an SNR; where `target` holds integers and would clip, all parts are halved."""
     batch = torch.from_numpy(np.stack([wave, noise]).astype(np.float32))
     level = torch.tensor([level_db], dtype=torch.float64)
-    _, part = mix_at_snr(
-        batch[:1], batch[1:], torch.tensor([snr_db], dtype=torch.float64), speech_level_db=level
-    )
+    _, part = mix_at_snr(batch[:1], batch[1:], torch.tensor([snr_db], dtype=torch.float64), speech_level_db=level)
     noise_part = part[0].numpy()
     noisy = wave + noise_part
     written = [noisy, wave, noise_part] if target.clean else [noisy]
@@ -74,7 +72,7 @@ def mix_parts(wave: np.ndarray, noise: np.ndarray, snr_db: float, level_db: floa
         top = 1 - 2.0 ** (1 - BITS.get(target.subtype or "", 16))  # the lowest integer is -1 itself
         peak = max(max(samples.max() / top, -samples.min()) for samples in written)
         # By a power of two, as the thresholds of P.56 are: what is written measures at the SNR asked for.
-        scale = 2.0 ** -max(0, 0)
+        scale = 2.0 ** -max(0, math.ceil(math.log2(peak)))
     factor = np.float32(scale)
     return Mixed(factor * noisy, factor * wave, factor * noise_part, scale)
 

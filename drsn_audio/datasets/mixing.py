@@ -73,8 +73,9 @@ def mix_files(
 
     Written are OUT/<noise kind>/<snr>/<relative path> and OUT/mix.jsonl.gz; for one speech file, one kind and
     one SNR OUT itself, if it has an ending, and beside it <stem>.mix.jsonl.gz. Files of integer or float
-    samples stay what they are; lossy ones become <name>.wav of floats. The speech keeps its level, except where an integer file would clip: both parts are then halved as often as is needed, and `scale` in the
-    manifest is the factor. The noise depends on seed, utterance and kind alone, and is the same at every SNR.
+    samples stay what they are; lossy ones become <name>.wav of floats. The speech keeps its level, except
+    where an integer file would clip: both parts are then halved as often as needed, and `scale` in the manifest
+    is the factor. The noise depends on seed, utterance and kind alone, and is the same at every SNR.
 
     Args:
         speech: a file, a folder, a glob pattern or a manifest of cuts (.jsonl.gz).
@@ -213,10 +214,8 @@ def _refuse_within(out: Path, speech: str | Path, noise: str | Path) -> None:
         if is_manifest(place) or is_one_file(place):
             continue
         root = search_root(place).resolve()
-        if root in (out.resolve(), *out.resolve().parents) and out.resolve() != root.parent:
-            raise AudioError(
-                f"{out}: lies within {root}, whose files are inputs: choose a folder outside of it"
-            )
+        if root in (out.resolve(), *out.resolve().parents):
+            raise AudioError(f"{out}: lies within {root}, whose files are inputs: choose a folder outside of it")
 
 
 def _with_bar(utterances: Iterator[Utterance], progress: bool) -> Iterator[Utterance]:

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from torchaudio.functional import melscale_fbanks
 
-from drsn_audio.config import FrontendConfig
+from drsn_audio.config import ConfigError, FrontendConfig
 from drsn_audio.frontends.spectrogram import hann_window, num_frames, power_spectrogram
 
 FLOOR = 1e-6  # power of a mel band at about -80 dB re full scale: below it is the converter, not the place
@@ -30,6 +30,10 @@ class LogMel(nn.Module):
 
     def __init__(self, config: FrontendConfig):
         super().__init__()
+        if config.f_max_hz > config.sample_rate / 2:
+            raise ConfigError(
+                f"model.frontend.f_max_hz={config.f_max_hz:g} is above half of sample_rate={config.sample_rate}: lower it"
+            )
         self.hop = round(config.hop_ms * config.sample_rate / 1000)
         window = hann_window(round(config.window_ms * config.sample_rate / 1000))
         filters = melscale_fbanks(
@@ -42,7 +46,7 @@ class LogMel(nn.Module):
     def forward(self, wave: Tensor, lengths: Tensor | None = None) -> tuple[Tensor, Tensor | None]:
         if lengths is not None:
             inside = torch.arange(wave.shape[1], device=wave.device) < lengths[:, None]
-            wave = wave * inside
+            wave = wave.masked_fill(~inside, 0)  # a product would keep NaN
             lengths = (lengths + self.hop - 1) // self.hop
         with torch.autocast(wave.device.type, enabled=False):
             spectrogram = log_mel(wave.float(), self.window, self.filters, self.hop)

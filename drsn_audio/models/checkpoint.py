@@ -1,8 +1,8 @@
 """Checkpoints: weights as safetensors, all else as readable JSON beside them. Nothing in them is ever executed.
 
-`best.json` holds config, labels, step, metrics and commit, and names its weights file, `best-<step>.safetensors`,
-with its SHA-256. The weights are written first and the JSON renamed into place last, so that a checkpoint is whole
-at every moment.
+`best.json` holds config, labels, step, metrics and commit, and names its weights file with its SHA-256:
+`best-<step>-<first digits of it>.safetensors`. The weights are written first, never over older ones, and the JSON is
+renamed into place last, so that a checkpoint is whole at every moment.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 from pathlib import Path
 from typing import Any
 
@@ -32,21 +33,23 @@ def save_checkpoint(folder: Path, name: str, model: AudioModel, *, step: int, in
     """
     folder.mkdir(parents=True, exist_ok=True)
     blob = save({key: value.contiguous() for key, value in model.state_dict().items()})
-    weights = folder / f"{name}-{step:08d}.safetensors"
-    write_atomically(weights, blob)
+    digest = hashlib.sha256(blob).hexdigest()
+    weights = folder / f"{name}-{step:08d}-{digest[:8]}.safetensors"
     described = {
         "format": FORMAT,
         "weights": weights.name,
-        "sha256": hashlib.sha256(blob).hexdigest(),
+        "sha256": digest,
         "step": step,
         "labels": list(model.config.labels),
         "model": config_to_dict(model.config),
         **info,
     }
     path = folder / f"{name}.json"
-    write_atomically(path, (json.dumps(described, indent=2) + "\n").encode())
-    for old in folder.glob(f"{name}-*.safetensors"):
-        if old != weights:
+    text = json.dumps(described, indent=2) + "\n"
+    write_atomically(weights, blob)
+    write_atomically(path, text.encode())
+    for old in folder.glob("*.safetensors"):
+        if old != weights and re.fullmatch(rf"{re.escape(name)}-\d+(-[0-9a-f]{{8}})?\.safetensors", old.name):
             old.unlink()
     return path
 

@@ -72,6 +72,12 @@ def _check(config: ModelConfig) -> None:
     ):
         if value not in known:
             raise ConfigError(f"model.{key}={value!r} is unknown: {nearest(value, known)}")
+    if config.width < 1 or not config.blocks or min(config.blocks) < 1:
+        raise ConfigError(f"model.width={config.width}, model.blocks={list(config.blocks)}: each is at least 1")
+    if len(config.stem_stride) != 2 or min(config.stem_stride) < 1:
+        raise ConfigError(f"model.stem_stride={list(config.stem_stride)}: give two whole numbers, frequency and time")
+    if config.stem_kernel < 1 or config.stem_kernel % 2 == 0:
+        raise ConfigError(f"model.stem_kernel={config.stem_kernel}: give an odd number")
     if not config.labels:
         raise ConfigError("model.labels is empty: list the words that the model is to know")
     if len(set(config.labels)) != len(config.labels):

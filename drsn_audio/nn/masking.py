@@ -8,7 +8,6 @@ from __future__ import annotations
 import math
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 
@@ -35,19 +34,16 @@ def masked_mean(x: Tensor, mask: Tensor | None, dim: tuple[int, ...]) -> Tensor:
 
 
 class MaskedBatchNorm2d(nn.BatchNorm2d):
-    """BatchNorm whose training statistics come from valid frames only. x [B, C, F, T], mask [B, 1, 1, T] or None."""
+    """BatchNorm whose training statistics come from valid frames only. x [B, C, F, T], mask [B, 1, 1, T] or None.
+
+    In training the frames beyond a length come out as zero.
+    """
 
     def forward(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
         if mask is None or not self.training:
             return super().forward(x)
-        count = mask.sum() * x.shape[2]
-        mean = (x * mask).sum((0, 2, 3)) / count
-        variance = ((x - mean[:, None, None]).square() * mask).sum((0, 2, 3)) / count
-        assert self.running_mean is not None
-        assert self.running_var is not None
-        with torch.no_grad():
-            momentum = 0.1 if self.momentum is None else self.momentum
-            self.running_mean.lerp_(mean.to(self.running_mean.dtype), momentum)
-            unbiased = variance * count / (count - 1).clamp(min=1)
-            self.running_var.lerp_(unbiased.to(self.running_var.dtype), momentum)
-        return F.batch_norm(x, mean, variance, self.weight, self.bias, eps=self.eps)
+        valid = mask[:, 0, 0].bool()
+        frames = x.permute(0, 3, 1, 2)[valid]  # [valid frames, C, F]
+        normalised = torch.zeros_like(x)
+        normalised.permute(0, 3, 1, 2)[valid] = super().forward(frames.unsqueeze(3)).squeeze(3)
+        return normalised

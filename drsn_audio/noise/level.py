@@ -35,8 +35,8 @@ def active_level(wave: np.ndarray, sample_rate: int) -> ActiveLevel:
     """Active speech level of a wave [N], ITU-T P.56 (12/2011) method B: the RMS without the pauses.
 
     The active level over a threshold is sought that exceeds the threshold by 15.9 dB, interpolating between
-    thresholds a factor of two apart. On clips of a second, where one syllable more or less may hang on that, the
-    level of some moves by a dB or two if their gain is no power of two. Three cases the standard leaves open:
+    thresholds a factor of two apart. On clips of a second, where a syllable more or less may hang on that, a
+    gain that is no power of two moves the level of some by a dB or two more. What the standard leaves open:
 
     - The thresholds are all powers of two, not sixteen of them, so the level may be as low as float32 holds.
     - Activity lasts for 0.2 s at least, or to the ends of a shorter clip, whose envelope has no time to rise.

@@ -34,9 +34,7 @@ def mix_at_snr(
             is empty or whose SNR is NaN or -inf.
     """
     if speech.shape != noise.shape:
-        raise ValueError(
-            f"speech {list(speech.shape)} and noise {list(noise.shape)} differ: cut both to [B, N]"
-        )
+        raise ValueError(f"speech {list(speech.shape)} and noise {list(noise.shape)} differ: cut both to [B, N]")
     clean = snr_db == math.inf
     _refuse(snr_db.isnan() | (snr_db == -math.inf), "an SNR of NaN or -inf: give a number, or inf for clean")
     _refuse(~speech_level_db.isfinite() & ~clean, "speech without a level: leave it out, or ask for inf")
@@ -67,9 +65,7 @@ def measure_snr(
     """SNR in dB [B] of the two parts [B, N] of a mix, measured anew from their samples."""
     ends = [speech.shape[1]] * len(speech) if lengths is None else lengths.tolist()
     spans = zip(speech.numpy(force=True), noise_part.numpy(force=True), ends, strict=True)
-    return torch.tensor(
-        [speech_level_db(s[:end], sample_rate, level) - rms_db(n[:end]) for s, n, end in spans]
-    )
+    return torch.tensor([speech_level_db(s[:end], sample_rate, level) - rms_db(n[:end]) for s, n, end in spans])
 
 
 def _unit_rms(noise: Tensor, start: Tensor | None, lengths: Tensor | None) -> tuple[Tensor, Tensor]:

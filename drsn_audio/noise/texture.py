@@ -48,9 +48,7 @@ def drift(num_samples: int, sample_rate: int, period_s: float, rng: Generator) -
     return 1.22 * np.interp(place, np.arange(len(knots)), knots)
 
 
-def bouts(
-    num_samples: int, sample_rate: int, on_s: float, off_s: float, edge_s: float, rng: Generator
-) -> np.ndarray:
+def bouts(num_samples: int, sample_rate: int, on_s: float, off_s: float, edge_s: float, rng: Generator) -> np.ndarray:
     """Work (1) and rest (0) in turn: a curve [N]; on_s and off_s are averages, edge_s the way between."""
     end_s = num_samples / sample_rate
     busy = rng.random() < on_s / (on_s + off_s)

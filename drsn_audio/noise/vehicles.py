@@ -88,9 +88,7 @@ def horns(sample_rate: int, rng: Generator) -> Source:
     def honk(seconds: np.ndarray, rng: Generator) -> np.ndarray:
         base_hz, interval = rng.uniform(280, 520), rng.choice([1.0, 1.19, 1.25, 1.33])
         order = harmonics_below(sample_rate / 2, base_hz * interval, most=30)
-        shape_db = (
-            -rng.uniform(1, 6) * np.log2(order) - rng.uniform(0, 4) * ((order - rng.uniform(1, 8)) / 3) ** 2
-        )
+        shape_db = -rng.uniform(1, 6) * np.log2(order) - rng.uniform(0, 4) * ((order - rng.uniform(1, 8)) / 3) ** 2
         period = one_period(decibels(np.maximum(shape_db, -60) + rng.normal(0, 3, len(order))), rng)
         length_s, times = rng.choice([0.15, 0.3, 0.8, 2.0]) * rng.uniform(0.7, 1.5), rng.integers(1, 4)
         within = seconds % (1.6 * length_s)
@@ -106,9 +104,7 @@ def sirens(sample_rate: int, rng: Generator) -> Source:
     every_s, longest_s = rng.uniform(8, 40), 24.0
 
     def siren(seconds: np.ndarray, rng: Generator) -> np.ndarray:
-        amplitude, left = pass_by(
-            seconds - longest_s * rng.uniform(0.2, 0.8), rng.uniform(10, 80), rng.uniform(0, 25)
-        )
+        amplitude, left = pass_by(seconds - longest_s * rng.uniform(0.2, 0.8), rng.uniform(10, 80), rng.uniform(0, 25))
         kind = rng.choice(["wail", "yelp", "two-tone"])
         middle_hz, sweep = rng.uniform(500, 1100), rng.uniform(0.15, 0.4)
         if kind == "two-tone":
@@ -119,9 +115,7 @@ def sirens(sample_rate: int, rng: Generator) -> Source:
             rate_hz = rng.uniform(0.1, 0.4) if kind == "wail" else rng.uniform(2.5, 5)
             cycles = left - sweep * np.cos(2 * np.pi * rate_hz * left) / (2 * np.pi * rate_hz)
         order = harmonics_below(sample_rate / 2, 1.6 * middle_hz, most=12)
-        period = one_period(
-            decibels(-rng.uniform(6, 18) * np.log2(order) + rng.normal(0, 4, len(order))), rng
-        )
+        period = one_period(decibels(-rng.uniform(6, 18) * np.log2(order) + rng.normal(0, 4, len(order))), rng)
         fade = np.clip(np.minimum(seconds, longest_s - seconds) / 2, 0, 1)
         return amplitude * fade * decibels(rng.normal(0, 4)) * read_period(period, middle_hz * cycles)
 

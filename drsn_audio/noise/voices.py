@@ -79,9 +79,7 @@ def _vowel(
     cycles = start_hz * (seconds + 0.5 * glide * seconds**2 / length_s)
     harmonics = harmonics_below(sample_rate / 2, start_hz * (1 + max(glide, 0)), most=200)
     frequency_hz = harmonics * start_hz
-    formants_hz = tract * np.array(
-        [rng.uniform(280, 800), rng.uniform(850, 2300), rng.uniform(2400, 3000), 3700, 4900]
-    )
+    formants_hz = tract * np.array([rng.uniform(280, 800), rng.uniform(850, 2300), rng.uniform(2400, 3000), 3700, 4900])
     bandwidths_hz = np.array([80, 110, 160, 220, 300])
     peaks = 1 / np.hypot(1, (frequency_hz[:, None] - formants_hz) / bandwidths_hz)
     strength = (peaks * [1, 0.6, 0.35, 0.2, 0.1]).sum(axis=1) + 0.004
@@ -97,9 +95,7 @@ def music(sample_rate: int, rng: Generator) -> Source:
         log_uniform(0.1, 1.5, rng),
         rng.uniform(4, 12),
     )
-    drum_fir = colour_filter(
-        [(100, 0), (1000, -rng.uniform(0, 15)), (16000, -rng.uniform(5, 30))], sample_rate
-    )
+    drum_fir = colour_filter([(100, 0), (1000, -rng.uniform(0, 15)), (16000, -rng.uniform(5, 30))], sample_rate)
     drum_share = rng.choice([0.0, rng.uniform(0.2, 1.0)])
 
     def render(num_samples: int, rng: Generator) -> np.ndarray:

@@ -13,9 +13,10 @@ from drsn_audio.reports.table import class_table, confused_pairs, markdown_table
 
 
 def write_report(facts: Mapping[str, Any], folder: str | Path) -> list[Path]:
-    """run.json's content -> run.json, table.md, accuracy.png and confusion.png in `folder`; their paths.
+    """run.json's content -> run.json, table.md, confusion.png and accuracy.png in `folder`; returns their paths.
 
-    The accuracy over SNR needs an SNR. Classes and confusions are shown at the lowest SNR of 0 dB and above, or clean where nothing was mixed.
+    Classes and confusions are shown at the lowest SNR of 0 dB and above, or clean where nothing was mixed; accuracy
+    over SNR is drawn only where there are SNRs.
     """
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)

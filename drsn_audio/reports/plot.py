@@ -90,9 +90,7 @@ def plot_confusion(facts: Mapping[str, Any], path: str | Path, snr_db: float | N
     _save(figure, path)
 
 
-def _draw_line(
-    axes: Axes, run: Run, noise_kind: str, snrs_db: Sequence[float], label: str, number: int
-) -> None:
+def _draw_line(axes: Axes, run: Run, noise_kind: str, snrs_db: Sequence[float], label: str, number: int) -> None:
     """One noise kind of one run, with its band."""
     conditions = [run.at(noise_kind, snr_db) for snr_db in snrs_db]
     points = [(c.snr_db, 100 * c.accuracy, 100 * c.low, 100 * c.high) for c in conditions if c is not None]

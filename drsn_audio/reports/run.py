@@ -153,19 +153,14 @@ def check_runs(runs: Sequence[Mapping[str, Any]]) -> list[Run]:
     for run in checked[1:]:
         level, first = run.facts["level"], checked[0].facts["level"]
         if level != first:
-            raise ValueError(
-                f"{run.name} sets SNRs by {level}, run 1 by {first}: evaluate both with one --level"
-            )
+            raise ValueError(f"{run.name} sets SNRs by {level}, run 1 by {first}: evaluate both with one --level")
     return checked
 
 
 def run_titles(runs: Sequence[Run]) -> list[str]:
     """A title for each run, numbered where models and shrinkages are the same."""
     titles = [run.title for run in runs]
-    return [
-        f"{title}, run {number}" if titles.count(title) > 1 else title
-        for number, title in enumerate(titles, 1)
-    ]
+    return [f"{title}, run {number}" if titles.count(title) > 1 else title for number, title in enumerate(titles, 1)]
 
 
 def describe(noise_kind: str, snr_db: float | None) -> str:

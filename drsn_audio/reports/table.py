@@ -80,8 +80,7 @@ def class_table(facts: Mapping[str, Any], noise_kind: str, snr_db: float | None)
     confusion = run.confusion(noise_kind, snr_db)
     found, right = recall(confusion), precision(confusion)
     rows = [
-        [label, str(confusion[k].sum()), _percent(found[k]), _percent(right[k])]
-        for k, label in enumerate(run.labels)
+        [label, str(confusion[k].sum()), _percent(found[k]), _percent(right[k])] for k, label in enumerate(run.labels)
     ]
     accuracy, balanced = confusion.trace() / confusion.sum(), balanced_accuracy(confusion)
     summary = (
@@ -105,9 +104,7 @@ def confused_pairs(facts: Mapping[str, Any], noise_kind: str, snr_db: float | No
         [run.labels[k], run.labels[j], str(wrong[k, j]), _percent(wrong[k, j] / confusion[k].sum())]
         for k, j in zip(*np.unravel_index(order, wrong.shape), strict=True)
     ]
-    summary = (
-        f"{run.title}, {describe(noise_kind, snr_db)}: {wrong.sum()} of {confusion.sum()} answers are wrong."
-    )
+    summary = f"{run.title}, {describe(noise_kind, snr_db)}: {wrong.sum()} of {confusion.sum()} answers are wrong."
     return f"{summary}\n\n{_markdown(['said', 'answered', 'times', '% of said'], rows, 2)}"
 
 
