@@ -143,7 +143,7 @@ def load_config(path: str | Path | None = None, overrides: Sequence[str] = ()) -
         merged = OmegaConf.merge(given, OmegaConf.from_dotlist(list(overrides)))
         return config_from_dict(OmegaConf.to_container(merged, resolve=True))  # type: ignore[arg-type]
     except YAMLError as error:
-        raise ConfigError(f"overrides: not YAML ({' '.join(str(error).split())}): check {' '.join(overrides)}") from None
+        raise ConfigError(f"{' '.join(overrides)}: not YAML ({' '.join(str(error).split())})") from None
     except OmegaConfBaseException as error:
         raise ConfigError(f"{path or 'overrides'}: {str(error).splitlines()[0]}") from None
 
@@ -216,4 +216,4 @@ def _check(given: Any, kind: Any, key: str) -> None:
         for index, value in enumerate(given):
             _check(value, get_args(kind)[0], f"{key}[{index}]")
     elif kind is str and isinstance(given, bool):
-        raise ConfigError(f"{key}: YAML takes an unquoted yes, no, on, off, true or false for {given}: quote the word")
+        raise ConfigError(f"{key}={given}: YAML reads an unquoted yes, no, on or off as true or false: quote the word")

@@ -30,10 +30,9 @@ class LogMel(nn.Module):
 
     def __init__(self, config: FrontendConfig):
         super().__init__()
-        if config.f_max_hz > config.sample_rate / 2:
-            raise ConfigError(
-                f"model.frontend.f_max_hz={config.f_max_hz:g} is above half of sample_rate={config.sample_rate}: lower it"
-            )
+        highest_hz = config.sample_rate / 2
+        if config.f_max_hz > highest_hz:
+            raise ConfigError(f"model.frontend.f_max_hz={config.f_max_hz:g}: at this sample rate use {highest_hz:g}")
         self.hop = round(config.hop_ms * config.sample_rate / 1000)
         window = hann_window(round(config.window_ms * config.sample_rate / 1000))
         filters = melscale_fbanks(

@@ -70,15 +70,11 @@ def load_checkpoint(path: Path) -> tuple[AudioModel, dict[str, Any]]:
         weights = path.parent / Path(described["weights"]).name
         blob = weights.read_bytes()
         if hashlib.sha256(blob).hexdigest() != described["sha256"]:
-            raise CheckpointError(
-                f"{weights}: is torn or was changed (its SHA-256 differs): copy the checkpoint again"
-            )
+            raise CheckpointError(f"{weights}: is torn or was changed (its SHA-256 differs): copy the checkpoint again")
         model = AudioModel(config_from_dict({"model": described["model"]}).model)
         model.load_state_dict(load(blob))
     except FileNotFoundError as error:
-        raise CheckpointError(
-            f"{error.filename}: no such file: copy the .json and its .safetensors together"
-        ) from None
+        raise CheckpointError(f"{error.filename}: no such file: copy the .json and its .safetensors together") from None
     except OSError as error:
         raise CheckpointError(f"{path}: cannot be read ({error.strerror}): check its permissions") from None
     except ConfigError as error:

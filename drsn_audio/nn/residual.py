@@ -16,9 +16,7 @@ class Conv2d(nn.Conv2d):
     In time it is centred, or, if `causal`, looks back only: frame j of the output sees input frames <= j * stride.
     """
 
-    def __init__(
-        self, channels_in: int, channels_out: int, kernel: int, stride: tuple[int, int], *, causal: bool
-    ):
+    def __init__(self, channels_in: int, channels_out: int, kernel: int, stride: tuple[int, int], *, causal: bool):
         super().__init__(
             channels_in,
             channels_out,

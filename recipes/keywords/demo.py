@@ -48,9 +48,8 @@ def demo() -> None:
     clean, noisy = spoken.recording.sources[0].source, run / "noisy.wav"
     mix_files(clean, "factory", [SNR_DB], noisy, seed=5, progress=False)
     answer = load(run).classify(noisy)
-    print(
-        f'{noisy}: the word "stop" in factory noise at {SNR_DB:g} dB; the model hears "{answer.label}" ({answer.score:.0%})'
-    )
+    print(f'{noisy}: the word "stop" in factory noise at {SNR_DB:g} dB')
+    print(f'the model hears "{answer.label}" with probability {answer.score:.2f}')
     print(json.dumps({"path": str(noisy), **vars(answer)}))
 
     print(f"\nDone in {time.perf_counter() - started:.0f} s. Left behind in {run}/:")

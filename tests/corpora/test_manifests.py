@@ -61,6 +61,7 @@ def test_level_of_stereo_is_that_of_what_a_reader_hears(tmp_path, load):
     sf.write(tmp_path / "a.wav", np.stack([0.3 * tone, -0.1 * tone], axis=1), 16000)
     made = prepare("x", tmp_path / "out", [speech(tmp_path / "a.wav")], progress=False)
     (cut,) = load(made.manifests["train"])
+    assert (cut.channel, cut.load_audio().shape) == ([0, 1], (2, 8000))
     heard = cut.load_audio().mean(axis=0)
     assert cut.custom["rms_db"] == pytest.approx(-23.01, abs=0.01)
     assert 20 * np.log10(np.sqrt(np.mean(heard**2))) == pytest.approx(-23.01, abs=0.01)

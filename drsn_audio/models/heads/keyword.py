@@ -39,11 +39,7 @@ class KeywordHead(nn.Module):
         self, logits: Tensor, lengths: Tensor | None, targets: Tensor, label_smoothing: float = 0.0
     ) -> dict[str, Tensor]:
         """Cross-entropy of targets [B]: of the clip's logits, or of the last valid frame's where causal."""
-        return {
-            "cross_entropy": F.cross_entropy(
-                self.last(logits, lengths), targets, label_smoothing=label_smoothing
-            )
-        }
+        return {"cross_entropy": F.cross_entropy(self.last(logits, lengths), targets, label_smoothing=label_smoothing)}
 
     def last(self, logits: Tensor, lengths: Tensor | None) -> Tensor:
         """Logits [B, K] at the end of each clip."""
