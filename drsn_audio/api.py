@@ -40,6 +40,7 @@ def load(source: str | Path, device: str = "cpu") -> Recognizer:
 
     Raises:
         CheckpointError: nothing there, or a checkpoint that is torn or was changed.
+        ValueError: a device that is not there.
     """
     path = Path(source)
     if path.is_dir():
@@ -47,7 +48,11 @@ def load(source: str | Path, device: str = "cpu") -> Recognizer:
     elif path.suffix != ".json":
         raise CheckpointError(f"{source}: no such run folder: name one, or the .json of a checkpoint")
     model, info = load_checkpoint(path)
-    return Recognizer(model.to(device), info)
+    try:
+        model = model.to(device)
+    except (RuntimeError, AssertionError) as error:  # torch's ways to say so
+        raise ValueError(f"device {device!r}: {str(error).splitlines()[0]} Use cpu, or what torch has here") from None
+    return Recognizer(model, info)
 
 
 class Recognizer:
@@ -121,6 +126,8 @@ class Recognizer:
             raise AudioError(f"samples are {samples.dtype}: divide them by full scale, to floats in [-1, 1]")
         if not np.isfinite(samples).all():
             raise AudioError("samples hold NaN or infinite values: find where they come from")
+        if sample_rate is not None and sample_rate <= 0:
+            raise AudioError(f"sample_rate is {sample_rate}: give it in Hz")
         return resample(samples, sample_rate or self.sample_rate, self.sample_rate)
 
     def _windows(self, wave: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -155,10 +162,9 @@ class Recognizer:
     def _decide(self, scores: np.ndarray, starts: np.ndarray, length: int) -> Classification:
         """Probabilities [W, K] of windows -> the answer of the window in which a keyword is most probable."""
         keywords = [i for i, label in enumerate(self.labels) if label not in (SILENCE, UNKNOWN)]
-        best = int(scores[:, keywords].max(axis=1).argmax())
+        best = int(scores[:, keywords or slice(None)].max(axis=1).argmax())
         named = {label: round(float(p), 6) for label, p in zip(self.labels, scores[best], strict=True)}
         label = self.labels[int(scores[best].argmax())]
-        end = min(starts[best] / self.sample_rate + self.module.config.clip_s, length / self.sample_rate)
-        return Classification(
-            label, named[label], named, round(starts[best] / self.sample_rate, 3), round(float(end), 3)
-        )
+        start = float(starts[best]) / self.sample_rate
+        end = min(start + self.module.config.clip_s, length / self.sample_rate)
+        return Classification(label, named[label], named, round(start, 3), round(end, 3))

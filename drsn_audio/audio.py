@@ -28,7 +28,7 @@ def read_audio(path: str | Path, sample_rate: int | None = None) -> tuple[np.nda
         AudioError: missing, unreadable, not audio, truncated to nothing, empty, or with NaN or infinite samples.
     """
     path = Path(path)
-    if path.is_dir():
+    if os.path.isdir(path):
         raise AudioError(f"{path}: is a folder, not an audio file: name a file in it")
     try:
         with path.open("rb"):
@@ -36,7 +36,7 @@ def read_audio(path: str | Path, sample_rate: int | None = None) -> tuple[np.nda
     except FileNotFoundError:
         raise AudioError(f"{path}: no such file: check the path") from None
     except OSError as error:
-        raise AudioError(f"{path}: cannot be opened ({error.strerror}): check its permissions") from None
+        raise AudioError(f"{path}: cannot be opened ({error.strerror}): check the path and its permissions") from None
     try:
         wave, file_rate = sf.read(path, dtype="float32", always_2d=True)
     except (sf.LibsndfileError, RuntimeError) as error:
@@ -66,15 +66,15 @@ def write_audio(path: str | Path, wave: np.ndarray, sample_rate: int, subtype: s
     clip at full scale: scale before.
 
     Raises:
-        AudioError: NaN or infinite samples, an ending that libsndfile does not know, or a folder that cannot be
-            written to.
+        AudioError: NaN or infinite samples, an ending, subtype or sample rate that libsndfile does not write, or a
+            folder that cannot be written to.
     """
     path = Path(path)
     if not np.isfinite(wave).all():
         raise AudioError(f"{path}: refusing to write NaN or infinite samples: find where they come from")
     form = path.suffix.lstrip(".").upper()
     form = {"AIF": "AIFF", "OPUS": "OGG"}.get(form, form)
-    if form not in sf.available_formats():
+    if form not in sf.available_formats() or form == "RAW":
         raise AudioError(f"{path}: libsndfile writes no {path.suffix or 'file without an ending'}: use .wav")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -86,9 +86,13 @@ def write_audio(path: str | Path, wave: np.ndarray, sample_rate: int, subtype: s
         sf.write(temporary, wave, sample_rate, subtype=subtype, format=form)
         os.chmod(temporary, 0o666 & ~_umask())
         os.replace(temporary, path)
-    except BaseException:
+    except OSError as error:
+        raise AudioError(f"{path}: cannot be written ({error.strerror}): choose another place") from None
+    except (sf.LibsndfileError, ValueError) as error:
+        reason = str(error).split(": ", 1)[-1].strip().rstrip(".")
+        raise AudioError(f"{path}: libsndfile does not write this ({reason}): choose another format") from None
+    finally:
         Path(temporary).unlink(missing_ok=True)
-        raise
 
 
 def _umask() -> int:
@@ -106,7 +110,7 @@ def find_audio(place: str | Path) -> Iterator[Path]:
         AudioError: nothing there, or a folder without audio.
     """
     place = Path(place)
-    if place.is_dir():
+    if os.path.isdir(place):  # Path.is_dir and Path.exists raise where a name is too long
         found = [
             path
             for path in sorted(place.rglob("*"))
@@ -115,7 +119,7 @@ def find_audio(place: str | Path) -> Iterator[Path]:
         if not found:
             raise AudioError(f"{place}: a folder without audio files ({', '.join(EXTENSIONS)}): check the path")
         yield from found
-    elif place.exists() or not glob.has_magic(str(place)):
+    elif os.path.exists(place) or not glob.has_magic(str(place)):
         yield place
     else:
         matches = sorted(glob.glob(str(place), recursive=True))

@@ -5,7 +5,10 @@ from __future__ import annotations
 import argparse
 import json
 import logging
+import os
+import re
 import sys
+import traceback
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -24,27 +27,41 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def guarded(command: Callable[[], int | None], quiet: bool = False) -> int:
     """Run a command; errors in what the user gave become one line on stderr and status 2."""
-    logging.basicConfig(format="%(message)s", level=logging.WARNING, stream=sys.stderr)
-    logging.getLogger("drsn_audio").setLevel(logging.WARNING if quiet else logging.INFO)
+    log = logging.getLogger("drsn_audio")
+    log.handlers = [logging.StreamHandler()]  # stderr, as it is now
+    log.setLevel(logging.WARNING if quiet else logging.INFO)
     try:
-        return command() or 0
-    except ValueError as error:
-        # Every error that our code raises about input is a ValueError of one line that says what to do.
-        if not type(error).__module__.startswith("drsn_audio") and type(error) is not ValueError:
-            raise
-        print(f"error: {error}", file=sys.stderr)
-        return BAD_INPUT
-    except ModuleNotFoundError as error:
-        if error.name is None or error.name.startswith("drsn_audio"):
-            raise
-        print(f"error: {error.name} is not installed: pip install 'drsn-audio[train]'", file=sys.stderr)
-        return BAD_INPUT
-    except BrokenPipeError:  # e.g. | head
-        sys.stderr.close()
+        status = command() or 0
+        sys.stdout.flush()
+        return status
+    except BrokenPipeError:  # e.g. | head: what is left in the buffer would fail again at exit
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     except KeyboardInterrupt:
         print("stopped", file=sys.stderr)
         return 130
+    except Exception as error:
+        message = _blame(error)
+        if message is None:
+            raise
+        print(f"error: {message}", file=sys.stderr)
+        return BAD_INPUT
+
+
+def _blame(error: Exception) -> str | None:
+    """What to tell the user of an error in what they gave, one line; None where the error is ours, a bug."""
+    if isinstance(error, OSError) and error.strerror:
+        return (
+            f"{error.filename or 'a file'}: {error.strerror}: check the path, its permissions and the room on the disk"
+        )
+    if isinstance(error, ModuleNotFoundError) and error.name and not error.name.startswith("drsn_audio"):
+        return f"{error.name} is not installed: pip install 'drsn-audio[train]'"
+    # Wrong input is told by errors of our own, or by a ValueError or ImportError that a line of ours raises in so
+    # many words. One that comes out of numpy or torch, or of a slip of ours, is a bug and keeps its traceback.
+    last = traceback.extract_tb(error.__traceback__)[-1]
+    raised_here = Path(__file__).parent in Path(last.filename).parents and (last.line or "").startswith("raise ")
+    told = type(error).__module__.startswith("drsn_audio") or (type(error) in (ValueError, ImportError) and raised_here)
+    return str(error).strip().splitlines()[-1] if told else None  # a loader's process puts its traceback before it
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -118,32 +135,21 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _prepare(options: argparse.Namespace) -> int:
-    import inspect
-
-    from omegaconf import OmegaConf
-
     from drsn_audio.config import ConfigError, nearest
     from drsn_audio.corpora import CORPORA, WITHOUT_SOURCE
+    from drsn_audio.corpora.options import corpus_options
 
     if options.corpus not in CORPORA:
         raise ConfigError(f"{options.corpus}: unknown corpus; {nearest(options.corpus, list(CORPORA))}")
     function = CORPORA[options.corpus]
-    places = [place for place in options.places if "=" not in place]
-    settings: dict[str, Any] = OmegaConf.to_container(  # type: ignore[assignment]
-        OmegaConf.from_dotlist([place for place in options.places if "=" in place])
-    )
-    known = [p.name for p in inspect.signature(function).parameters.values() if p.kind == p.KEYWORD_ONLY]
-    known.remove("progress")
-    for key in settings:
-        if key not in known:
-            raise ConfigError(f"{key}: no option of {options.corpus}; {nearest(key, known)}")
+    given = [word for word in options.places if re.match(r"\w+=", word)]
+    places = [word for word in options.places if word not in given]
+    settings = corpus_options(options.corpus, function, given)
     wanted = 1 if options.corpus in WITHOUT_SOURCE else 2
     if len(places) != wanted:
         names = "OUT" if wanted == 1 else "SOURCE OUT"
         raise ConfigError(f"{options.corpus} takes {names}, got {len(places)} paths: see drsn-audio prepare --help")
     source = None if wanted == 1 else places[0]
-    if "protocol" in settings:
-        settings["protocol"] = str(settings["protocol"])
     print(function(source, places[-1], progress=not options.quiet, **settings))
     return 0
 
@@ -209,13 +215,15 @@ def _evaluate(options: argparse.Namespace) -> int:
     from drsn_audio.reports.folder import write_report
     from drsn_audio.reports.table import terminal_table
 
-    model = load(options.model, options.device)
+    model, place = load(options.model, options.device), Path(options.model).resolve()
+    if options.out:  # before the work, which would be lost where nothing can be written
+        Path(options.out).mkdir(parents=True, exist_ok=True)
     with Progress(console=Console(stderr=True), disable=options.quiet, transient=True) as progress:
         facts = evaluate_keywords(
             model.module,
             options.manifest,
             [NoiseSource(manifest, options.kinds, options.folds) for manifest in options.noise],
-            name=Path(options.model).name,
+            name=(place.parent if place.suffix == ".json" else place).name,
             data=DataConfig(level=options.level),
             evaluate=EvaluateConfig(snr_db=options.snr, draws=options.draws),
             seed=options.seed,

@@ -87,6 +87,9 @@ class AugmentConfig:
     gain_db: list[float] = field(default_factory=lambda: [-10.0, 6.0])  # on the finished mix
     speed: list[float] = field(default_factory=lambda: [0.88, 1.12])
     shift_ms: float = 100.0
+    noise_speed: list[float] = field(default_factory=lambda: [0.8, 1.25])
+    noise_equaliser_db: float = 8.0  # standard deviation of the noise's gains over frequency: other places
+    mix_equaliser_db: float = 3.0  # of the finished mix: other microphones
     frequency_masks: int = 2  # SpecAugment
     frequency_mask_bins: int = 6
     time_masks: int = 2

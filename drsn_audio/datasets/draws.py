@@ -21,5 +21,6 @@ def plan_batches(count: int, batch_size: int, seed: int, epoch: int) -> list[lis
     order = draw_generator("batches", seed, epoch).permutation(count).tolist()
     batches = [order[i : i + batch_size] for i in range(0, count, batch_size)]
     if len(batches) > 1 and len(batches[-1]) == 1:
-        batches[-2] += batches.pop()
+        single = batches.pop()
+        batches[-1] += single
     return batches

@@ -18,6 +18,7 @@ from drsn_audio.config import AugmentConfig, ConfigError, DataConfig, nearest
 from drsn_audio.datasets.draws import draw_generator
 from drsn_audio.datasets.manifests import AudioStore, ManifestError
 from drsn_audio.datasets.noise_pool import NoisePool
+from drsn_audio.noise.equalise import equalise
 from drsn_audio.noise.mix import mix_at_snr, noise_at_level
 
 SILENCE, UNKNOWN = "silence", "unknown"
@@ -46,6 +47,8 @@ class Example(NamedTuple):
     gain_db: float
     target: int
     silence: bool
+    noise_gains_db: np.ndarray
+    mix_gains_db: np.ndarray
     noise_source: str
 
 
@@ -54,7 +57,8 @@ class Batch:
     """Clips and their noise, mixed on the device by `mix`.
 
     speech, noise [B, N]; start, length [B]: samples at which the recording of the speech begins, and how many it
-    has; speech_level_db, snr_db (inf: clean), gain_db [B]; target [B]; silence [B]: True where nobody speaks.
+    has; speech_level_db, snr_db (inf: clean), gain_db [B]; target [B]; silence [B]: True where nobody speaks;
+    noise_gains_db, mix_gains_db [B, P]: equalisers of the noise and of the finished mix.
     """
 
     speech: Tensor
@@ -66,6 +70,8 @@ class Batch:
     gain_db: Tensor
     target: Tensor
     silence: Tensor
+    noise_gains_db: Tensor
+    mix_gains_db: Tensor
     noise_source: Sequence[str]
 
     def to(self, device: torch.device) -> Batch:
@@ -76,43 +82,51 @@ class Batch:
     def mix(self, snr_db: float | None = None) -> Tensor:
         """Noisy waves [B, N], at the drawn SNRs or at one for all (inf: clean; noise alone is then 40 dB down)."""
         snr = self.snr_db if snr_db is None else torch.full_like(self.snr_db, snr_db)
+        noise = equalise(self.noise, self.noise_gains_db) if self.noise_gains_db.any() else self.noise
         noisy, _ = mix_at_snr(
             self.speech,
-            self.noise,
+            noise,
             snr.where(~self.silence, math.inf),
             speech_level_db=self.speech_level_db,
             start=self.start,
             lengths=self.length,
         )
-        quiet = noise_at_level(self.noise, self.speech_level_db - snr.clamp(max=CLEAN_SILENCE_DB))
+        quiet = noise_at_level(noise, self.speech_level_db - snr.clamp(max=CLEAN_SILENCE_DB))
         wave = torch.where(self.silence[:, None], quiet, noisy)
+        if self.mix_gains_db.any():
+            wave = equalise(wave, self.mix_gains_db)
         return wave * 10 ** (self.gain_db[:, None] / 20)
 
 
 CLEAN_SILENCE_DB = 40.0
+EQUALISER_POINTS = 9
 
 
 def collate(examples: Sequence[Example]) -> Batch:
     """Examples -> Batch: field by field, waves stacked."""
     columns: dict[str, Any] = dict(zip(Example._fields, zip(*examples, strict=True), strict=True))
-    for name in ("speech", "noise"):
+    for name in ("speech", "noise", "noise_gains_db", "mix_gains_db"):
         columns[name] = np.stack(columns[name])
     sources = columns.pop("noise_source")
     return Batch(**{name: torch.as_tensor(column) for name, column in columns.items()}, noise_source=sources)
 
 
-def keyword_clips(cuts: Sequence[Cut], labels: Sequence[str], data: DataConfig, silence: bool = True) -> list[Clip]:
+def keyword_clips(cuts: Sequence[Cut], labels: Sequence[str], data: DataConfig, to_mix: bool = True) -> list[Clip]:
     """Cuts -> clips with targets; words that are not labels become "unknown".
 
-    With `silence`, and where it is a label, noise-only clips are added: `data.silence_share` of all.
+    `to_mix`: they are to be mixed with noise. Every cut must then carry its level, and where "silence" is a label,
+    noise-only clips are added: `data.silence_share` of all.
 
     Raises:
-        ConfigError: a word is not a label, and there is no label "unknown"; an unknown level method.
-        ManifestError: a cut without a word.
+        ConfigError: a word is not a label, and there is no label "unknown"; an unknown level method; a silence share
+            that is none.
+        ManifestError: a cut without a word, or without a level though noise is to be mixed in.
     """
     level_key = {"p56": "active_level_db", "rms": "rms_db"}.get(data.level)
     if level_key is None:
         raise ConfigError(f"data.level={data.level!r} is unknown: use p56 or rms")
+    if not 0 <= data.silence_share < 1:
+        raise ConfigError(f"data.silence_share={data.silence_share}: give a share of all clips, from 0 to below 1")
     index = {label: i for i, label in enumerate(labels)}
     clips = []
     for cut in cuts:
@@ -123,8 +137,12 @@ def keyword_clips(cuts: Sequence[Cut], labels: Sequence[str], data: DataConfig, 
         if target is None:
             raise ConfigError(f"{cut.id}: its word {word!r} is no label of the model; {nearest(word, list(labels))}")
         level_db = (cut.custom or {}).get(level_key, math.nan)
+        if to_mix and not math.isfinite(level_db):
+            raise ManifestError(
+                f"{cut.id}: carries no {level_key}, which an SNR needs: make it with drsn-audio prepare"
+            )
         clips.append(Clip(cut.id, target, cut.supervisions[0].speaker or cut.id, cut, level_db))
-    if silence and SILENCE in index and clips:
+    if to_mix and SILENCE in index and clips:
         usual_db = float(np.median([clip.level_db for clip in clips]))
         count = round(len(clips) * data.silence_share / (1 - data.silence_share))
         names = [f"{SILENCE}-{i:05d}" for i in range(count)]
@@ -134,6 +152,10 @@ def keyword_clips(cuts: Sequence[Cut], labels: Sequence[str], data: DataConfig, 
 
 def _uniform(rng: np.random.Generator, bounds: Sequence[float]) -> float:
     return rng.uniform(bounds[0], bounds[1])
+
+
+def _gains(rng: np.random.Generator, deviation_db: float) -> np.ndarray:
+    return rng.normal(0, deviation_db, EQUALISER_POINTS).astype(np.float32)
 
 
 def fit_clip(wave: np.ndarray, num_samples: int) -> np.ndarray:
@@ -163,25 +185,35 @@ class TrainingClips(Dataset):
         speed = _uniform(rng, augment.speed)
         gain_db = _uniform(rng, augment.gain_db)
         snr_db = math.inf if rng.random() < augment.clean_share else _uniform(rng, augment.snr_db)
-        noise = self.noise.draw(self.num_samples, rng)
-        level_db, speech, start, length = (
-            clip.level_db,
-            np.zeros(self.num_samples, np.float32),
-            0,
-            self.num_samples,
-        )
+        speech, level_db, start, end = np.zeros(self.num_samples, np.float32), clip.level_db, 0, self.num_samples
         if clip.cut is None:
             level_db, snr_db, gain_db = _uniform(rng, augment.silence_db), 0.0, 0.0
         else:
             wave = soxr.resample(self.store(clip.cut), speed, 1.0, quality="MQ")
             slack = self.num_samples - len(wave)
-            shift = round(augment.shift_ms / 1000 * self.store.sample_rate)
+            # Half of a short word stays at least.
+            shift = min(round(augment.shift_ms / 1000 * self.store.sample_rate), len(wave) // 2)
             at = int(rng.integers(min(0, slack) - shift, max(0, slack) + shift + 1))
             start, end = max(0, at), min(self.num_samples, at + len(wave))
             speech[start:end] = wave[start - at : end - at]
-            length = end - start
-        silence = clip.cut is None
-        return Example(speech, noise.wave, start, length, level_db, snr_db, gain_db, clip.target, silence, noise.source)
+        stretch = _uniform(rng, augment.noise_speed)
+        longer = math.ceil(self.num_samples * stretch) + 1
+        noise = self.noise.draw(longer, rng, span=slice(int(start * stretch), math.ceil(end * stretch)))
+        noise_wave = fit_clip(soxr.resample(noise.wave, stretch, 1.0, quality="MQ"), self.num_samples)
+        return Example(
+            speech,
+            noise_wave,
+            start,
+            end - start,
+            level_db,
+            snr_db,
+            gain_db,
+            clip.target,
+            clip.cut is None,
+            _gains(rng, augment.noise_equaliser_db),
+            _gains(rng, augment.mix_equaliser_db),
+            noise.source,
+        )
 
 
 class EvaluationClips(Dataset):
@@ -208,6 +240,19 @@ class EvaluationClips(Dataset):
         wave = np.zeros(self.num_samples, np.float32) if clip.cut is None else self.store(clip.cut)
         speech, length = fit_clip(wave, self.num_samples), min(len(wave), self.num_samples)
         rng = draw_generator("evaluate", self.seed, clip.id, self.kind, self.draw)
-        noise = self.noise.draw(self.num_samples, rng, self.kind)
-        silence = clip.cut is None
-        return Example(speech, noise.wave, 0, length, clip.level_db, math.inf, 0.0, clip.target, silence, noise.source)
+        noise = self.noise.draw(self.num_samples, rng, self.kind, slice(length))
+        flat = np.zeros(EQUALISER_POINTS, np.float32)
+        return Example(
+            speech,
+            noise.wave,
+            0,
+            length,
+            clip.level_db,
+            math.inf,
+            0.0,
+            clip.target,
+            clip.cut is None,
+            flat,
+            flat,
+            noise.source,
+        )

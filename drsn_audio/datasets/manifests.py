@@ -21,8 +21,11 @@ def read_cuts(paths: Iterable[str | Path]) -> list[Cut]:
     """Cuts of several manifests (.jsonl or .jsonl.gz), in order.
 
     Raises:
-        ManifestError: a file is missing, is not a manifest of cuts, is empty, or two cuts have the same id.
+        ManifestError: no paths; a file is missing, is not a manifest of cuts, is empty; two cuts have the same id.
     """
+    paths = list(paths)
+    if not paths:
+        raise ManifestError("no manifest is given: name one that drsn-audio prepare or mix made")
     cuts: list[Cut] = []
     for path in paths:
         if not Path(path).is_file():
@@ -31,8 +34,9 @@ def read_cuts(paths: Iterable[str | Path]) -> list[Cut]:
             manifest = load_manifest_lazy(path)
             found = list(manifest) if isinstance(manifest, CutSet) else None
         except Exception as error:  # gzip, json and lhotse each have their own
+            reason = " ".join(str(error).split())[:200] or type(error).__name__
             raise ManifestError(
-                f"{path}: not a readable manifest ({' '.join(str(error).split())[:200]})"
+                f"{path}: not a readable manifest ({reason}): make it with drsn-audio prepare"
             ) from None
         if not found:
             raise ManifestError(f"{path}: holds no cuts: it must be a Lhotse manifest of cuts")
@@ -61,9 +65,7 @@ def load_cut(cut: Cut, sample_rate: int) -> np.ndarray:
     except Exception as error:
         source = cut.recording.sources[0].source if cut.has_recording else cut.id
         reason = "no such file" if not Path(source).exists() else " ".join(str(error).split())[:200]
-        raise AudioError(
-            f"{source}: named by the manifest but not readable ({reason}): prepare it again"
-        ) from None
+        raise AudioError(f"{source}: named by the manifest but not readable ({reason}): prepare it again") from None
     return resample(channels.mean(axis=0), cut.sampling_rate, sample_rate)
 
 

@@ -13,7 +13,7 @@ from rich.progress import Progress
 from torch.utils.data import DataLoader
 
 from drsn_audio.datasets.keyword import Clip, EvaluationClips, collate, fit_clip
-from drsn_audio.datasets.manifests import AudioStore, load_cut
+from drsn_audio.datasets.manifests import AudioStore, ManifestError, load_cut
 from drsn_audio.datasets.noise_pool import NoisePool
 from drsn_audio.models.model import AudioModel
 
@@ -51,7 +51,7 @@ def run_trials(
     batch_size: int = 128,
     progress: Progress | None = None,
 ) -> list[Trials]:
-    """One Trials a noise kind and SNR, and one for clean.
+    """One Trials for each noise kind and SNR, and one for clean.
 
     The segment of noise depends on (seed, utterance id, kind, draw) alone, so it is the same at every SNR and for
     every model: differences between them are paired. `model` stays on its device, in eval mode.
@@ -65,7 +65,7 @@ def run_trials(
     steps = [(kind, draw) for kind in noise.kinds for draw in range(draws)]
     task = progress.add_task("evaluate", total=len(steps) * len(clips)) if progress else None
     for kind, draw in steps:
-        wanted: list[tuple[str, float | None]] = [(kind, snr) for snr in snr_db]
+        wanted: list[tuple[str, float | None]] = [(kind, snr) for snr in dict.fromkeys(snr_db)]
         if (kind, draw) == steps[0]:
             wanted.append(("clean", None))
         dataset = EvaluationClips(clips, noise, store, num_samples(model), seed, kind, draw)
@@ -89,13 +89,20 @@ def run_trials(
 def run_mixed_trials(
     model: AudioModel, clips: Sequence[Clip], *, batch_size: int = 128, progress: Progress | None = None
 ) -> list[Trials]:
-    """Trials of clips as they are, grouped by the `noise_kind` and `snr_db` of their cuts; without them, clean."""
+    """Trials of clips as they are, grouped by the `noise_kind` and `snr_db` of their cuts; without them, clean.
+
+    Raises:
+        AudioError: a file that cannot be used.
+        ManifestError: a cut has an SNR but no kind of noise.
+    """
     model.eval()
     device = next(model.parameters()).device
     groups: dict[tuple[str, float | None], list[Clip]] = {}
     for clip in clips:
         mixed = _custom(clip)
         snr = mixed.get("snr_db")
+        if snr is not None and "noise_kind" not in mixed:
+            raise ManifestError(f"{clip.id}: carries snr_db but no noise_kind: make such mixes with drsn-audio mix")
         groups.setdefault(("clean" if snr is None else mixed["noise_kind"], snr), []).append(clip)
     rate = model.config.frontend.sample_rate
     task = progress.add_task("evaluate", total=len(clips)) if progress else None

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from rich.progress import Progress
 
-from drsn_audio.config import DataConfig, EvaluateConfig, NoiseSource
+from drsn_audio.config import ConfigError, DataConfig, EvaluateConfig, NoiseSource
 from drsn_audio.datasets.keyword import keyword_clips
 from drsn_audio.datasets.manifests import AudioStore, ManifestError, file_sha256, read_cuts
 from drsn_audio.datasets.noise_pool import NoisePool
@@ -38,6 +38,7 @@ def evaluate_keywords(
     Raises:
         ManifestError, AudioError, ConfigError: a manifest, a file or a word that cannot be used.
     """
+    _check(evaluate)
     labels = model.config.labels
     cuts = read_cuts(manifests)
     if noise:
@@ -57,7 +58,7 @@ def evaluate_keywords(
         )
         draws, level = evaluate.draws, data.level
     else:
-        clips = keyword_clips(cuts, labels, data, silence=False)
+        clips = keyword_clips(cuts, labels, data, to_mix=False)
         trials = run_mixed_trials(model, clips, batch_size=evaluate.batch_size, progress=progress)
         draws, level = 1, _level_of(cuts)
     return {
@@ -82,6 +83,16 @@ def evaluate_keywords(
         },
         "conditions": summarise(trials, len(labels), seed=seed, replicates=evaluate.replicates),
     }
+
+
+def _check(evaluate: EvaluateConfig) -> None:
+    if not evaluate.snr_db or not np.isfinite(evaluate.snr_db).all():
+        raise ConfigError(
+            f"evaluate.snr_db={list(evaluate.snr_db)}: give finite numbers; clean speech is always included"
+        )
+    for key in ("draws", "batch_size", "replicates"):
+        if getattr(evaluate, key) < 1:
+            raise ConfigError(f"evaluate.{key}={getattr(evaluate, key)}: give 1 or more")
 
 
 def summarise(trials: Sequence[Trials], num_classes: int, *, seed: int, replicates: int) -> list[dict[str, Any]]:

@@ -76,7 +76,9 @@ def load_checkpoint(path: Path) -> tuple[AudioModel, dict[str, Any]]:
     except FileNotFoundError as error:
         raise CheckpointError(f"{error.filename}: no such file: copy the .json and its .safetensors together") from None
     except OSError as error:
-        raise CheckpointError(f"{path}: cannot be read ({error.strerror}): check its permissions") from None
+        raise CheckpointError(
+            f"{error.filename or path}: cannot be read ({error.strerror}): check its permissions"
+        ) from None
     except ConfigError as error:
         raise CheckpointError(f"{path}: its model cannot be built ({error}): update drsn_audio") from None
     except CheckpointError:

@@ -23,8 +23,8 @@ def spec_augment(spectrogram: Tensor, config: AugmentConfig, hop_ms: float, gene
         shape = (batch, 1, size, 1) if axis == 2 else (batch, 1, 1, size)
         position = torch.arange(size).view(1, 1, *shape[2:])
         for _ in range(count):
-            width = torch.rand(batch, 1, 1, 1, generator=generator) * min(widest, size)
-            start = torch.rand(batch, 1, 1, 1, generator=generator) * (size - width)
-            covered |= (position >= start.floor()) & (position < (start + width).floor())
+            width = (torch.rand(batch, 1, 1, 1, generator=generator) * (min(widest, size) + 1)).floor()
+            start = (torch.rand(batch, 1, 1, 1, generator=generator) * (size - width + 1)).floor()
+            covered |= (position >= start) & (position < start + width)
     fill = spectrogram.mean((2, 3), keepdim=True)
     return torch.where(covered.to(spectrogram.device), fill, spectrogram)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +22,7 @@ from rich.progress import (
 )
 from torch.utils.data import DataLoader
 
-from drsn_audio.config import ExperimentConfig, config_to_yaml
+from drsn_audio.config import ConfigError, ExperimentConfig, TrainConfig, config_to_yaml
 from drsn_audio.datasets.draws import plan_batches
 from drsn_audio.datasets.keyword import Batch, TrainingClips, collate, keyword_clips
 from drsn_audio.datasets.manifests import AudioStore, read_cuts
@@ -34,6 +34,12 @@ from drsn_audio.models.model import AudioModel, count_multiply_adds, count_param
 from drsn_audio.training.augment import spec_augment
 from drsn_audio.training.optim import make_average, make_optimizer, make_schedule
 
+DEVICES: dict[str, Callable[[], bool]] = {
+    "auto": lambda: True,
+    "cpu": lambda: True,
+    "cuda": torch.cuda.is_available,
+    "mps": torch.backends.mps.is_available,
+}
 DEV_SNR_DB = (10.0, 0.0)  # with clean, what the best checkpoint is chosen by
 
 
@@ -52,15 +58,16 @@ class Planned:
 
 
 def train(config: ExperimentConfig) -> Path:
-    """Train on config.data, keep the best and the last checkpoint in the run folder. Returns the best one's path."""
+    """Train on config.data, keep the best and the last checkpoint in the run folder. Returns the best one's path.
+
+    Raises:
+        ConfigError, ManifestError, AudioError: what the config names cannot be used.
+    """
+    _check(config.train)
     if config.train.threads:
         torch.set_num_threads(config.train.threads)
     set_seed(config.seed)
     accelerator = Accelerator(cpu=config.train.device == "cpu", mixed_precision=config.train.precision)
-    run = Path(config.run)
-    run.mkdir(parents=True, exist_ok=True)
-    write_atomically(run / "config.yaml", config_to_yaml(config).encode())
-
     model = AudioModel(config.model)
     store = AudioStore(config.model.frontend.sample_rate)
     clips = keyword_clips(read_cuts(config.data.train), config.model.labels, config.data)
@@ -73,8 +80,13 @@ def train(config: ExperimentConfig) -> Path:
         batch_sampler=plan,
         collate_fn=collate,
         num_workers=config.train.workers,
+        persistent_workers=config.train.workers > 0,  # else they decode every file again each epoch
+        generator=torch.Generator(),  # else a draw of the global one, which depends on the number of workers
     )
 
+    run = Path(config.run)
+    run.mkdir(parents=True, exist_ok=True)
+    write_atomically(run / "config.yaml", config_to_yaml(config).encode())
     sizes = {"parameters": count_parameters(model), "multiply_adds": count_multiply_adds(model)}
     model = model.to(accelerator.device).to(memory_format=torch.channels_last)
     average = make_average(model, config.train.ema_decay)
@@ -117,6 +129,17 @@ def train(config: ExperimentConfig) -> Path:
             if step == total_steps:
                 break
     return run / "best.json"
+
+
+def _check(config: TrainConfig) -> None:
+    if config.device not in DEVICES:
+        raise ConfigError(f"train.device={config.device!r} is unknown: use one of {', '.join(DEVICES)}")
+    if not DEVICES[config.device]():
+        raise ConfigError(f"train.device={config.device}: torch finds none here: use auto or cpu")
+    if config.epochs < 1:
+        raise ConfigError(f"train.epochs={config.epochs}: give 1 or more")
+    if config.batch_size < 2:
+        raise ConfigError(f"train.batch_size={config.batch_size}: give 2 or more, BatchNorm needs them")
 
 
 def training_step(

@@ -13,12 +13,14 @@ STEPS = 2
 
 
 def smoke_config(config: ExperimentConfig, folder: Path) -> ExperimentConfig:
-    """`config` with voices and noise, synthesised into `folder`, in place of its manifests."""
+    """`config` with `folder` as its run folder, and voices and noise synthesised into it in place of its manifests."""
     words = [label for label in config.model.labels if label not in (SILENCE, UNKNOWN)]
     if UNKNOWN in config.model.labels:
         words.append("hello")
-    voices = CORPORA["voices"](None, folder / "voices", words=words, voices_per_part=(1, 1, 1), progress=False)
-    noise = CORPORA["synthetic-noise"](None, folder / "noise", count=1, duration_s=3.0, folds=1, progress=False)
+    voices = CORPORA["voices"](None, folder / "data" / "voices", words=words, voices_per_part=(1, 1, 1), progress=False)
+    noise = CORPORA["synthetic-noise"](
+        None, folder / "data" / "noise", count=1, duration_s=3.0, folds=1, progress=False
+    )
     sources = [NoiseSource(str(noise.manifests["noise"]))]
     data = dataclasses.replace(
         config.data,
@@ -31,6 +33,7 @@ def smoke_config(config: ExperimentConfig, folder: Path) -> ExperimentConfig:
     )
     return dataclasses.replace(
         config,
+        run=str(folder),
         data=data,
         train=dataclasses.replace(config.train, max_steps=STEPS, batch_size=4, device="cpu", workers=0),
     )

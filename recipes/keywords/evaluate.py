@@ -29,7 +29,7 @@ def evaluate_run(run: Path, overrides: list[str]) -> list[Path]:
             load(run).module,
             config.data.test,
             config.data.noise_test,
-            name=run.name,
+            name=run.resolve().name,
             data=config.data,
             evaluate=config.evaluate,
             seed=config.seed,

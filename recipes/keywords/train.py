@@ -7,7 +7,6 @@ example:
 from __future__ import annotations
 
 import argparse
-import tempfile
 from pathlib import Path
 
 from drsn_audio.cli import guarded
@@ -17,7 +16,7 @@ from drsn_audio.config import load_config
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--config", required=True)
-    parser.add_argument("--smoke", action="store_true", help="two steps on a few synthesised clips, wherever you are")
+    parser.add_argument("--smoke", action="store_true", help="two steps on synthesised clips, in RUN-smoke")
     parser.add_argument("overrides", nargs="*", metavar="key=value")
     options = parser.parse_args()
 
@@ -26,11 +25,9 @@ def main() -> int:
         from drsn_audio.training.smoke import smoke_config
 
         config = load_config(options.config, options.overrides)
-        with tempfile.TemporaryDirectory() as folder:
-            if options.smoke:
-                config = smoke_config(config, Path(folder))
-            checkpoint = train(config)
-        print(f"best checkpoint: {checkpoint}")
+        if options.smoke:
+            config = smoke_config(config, Path(f"{config.run}-smoke"))
+        print(f"best checkpoint: {train(config)}")
 
     return guarded(run)
 

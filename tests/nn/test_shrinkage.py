@@ -1,4 +1,4 @@
-"""The DRSN thresholds against the paper, written out literally, and against the mistakes of known re-implementations."""
+"""The DRSN thresholds against the paper, written out, and against the mistakes of known re-implementations."""
 
 import pytest
 import torch
@@ -36,7 +36,12 @@ def build(name: str, pool: str = "clip", seed: int = 0, channels: int = C) -> nn
     module = SHRINKAGES[name](channels, pool).double()
     for part in module.modules():
         if isinstance(part, nn.BatchNorm2d):
-            for value, low in ((part.running_mean, -0.5), (part.running_var, 0.5), (part.weight, 0.5), (part.bias, -0.5)):
+            for value, low in (
+                (part.running_mean, -0.5),
+                (part.running_var, 0.5),
+                (part.weight, 0.5),
+                (part.bias, -0.5),
+            ):
                 nn.init.uniform_(value, low, low + 1)
     return module
 
@@ -211,6 +216,7 @@ def test_squeeze_and_excitation_multiplies():
     ratio = module(x) / x
     assert ((ratio > 0) & (ratio < 1)).all()
     torch.testing.assert_close(ratio, ratio[..., :1, :1].expand_as(ratio))
+    assert (module(-x) / -x != ratio).all()  # its statistic is the mean of x, not of |x|
 
 
 @pytest.mark.parametrize("name", [*SHRINKAGES])

@@ -6,7 +6,7 @@ from torch.autograd import gradcheck
 
 from drsn_audio.nn.shrinkage import soft_threshold
 
-SHAPES = [(2, 3, 4, 5), (2, 3, 1, 1), (2, 3, 4, 1), (2, 1, 1, 1), (2, 3, 1, 5), (2, 1, 1, 5), (2, 3, 4, 5), (1,), ()]
+SHAPES = [(2, 3, 4, 5), (2, 3, 1, 1), (2, 3, 4, 1), (2, 1, 1, 1), (2, 3, 1, 5), (2, 1, 1, 5), (3, 1, 1), (1,), ()]
 
 
 def test_values_by_hand():

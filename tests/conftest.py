@@ -1,0 +1,133 @@
+"""A tiny task, made on the spot: words are tones, noise is coloured hiss; and a model that learned it in seconds."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # the models are tiny: more threads only wait for each other
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pytest
+import soundfile as sf
+
+from drsn_audio.config import ExperimentConfig, load_config
+from drsn_audio.corpora.cuts import NoiseFile, SpeechFile
+from drsn_audio.corpora.manifests import prepare
+
+RATE = 16000
+CLIP_S = 0.5
+WORDS = {"low": 400.0, "mid": 1000.0, "high": 2500.0}
+SPEAKERS = {"train": ("ann", "bob", "cem"), "dev": ("dora",), "test": ("eve", "finn")}
+
+
+def tone_word(word: str, speaker: str, duration_s: float = 0.3) -> np.ndarray:
+    """A tone with soft ends, a little higher or lower and louder or softer for each speaker."""
+    rng = np.random.default_rng(list(speaker.encode()))
+    time_s = np.arange(round(duration_s * RATE)) / RATE
+    tone = np.sin(2 * np.pi * WORDS[word] * rng.uniform(0.95, 1.05) * time_s)
+    return (rng.uniform(0.1, 0.3) * tone * np.hanning(len(time_s))).astype(np.float32)
+
+
+def write_wav(path: Path, wave: np.ndarray, sample_rate: int = RATE, subtype: str | None = None) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    sf.write(path, wave, sample_rate, subtype=subtype)
+    return path
+
+
+class Task(NamedTuple):
+    """Manifests; 9, 3 and 6 utterances, and 2 kinds x 3 folds of noise recordings of 2 s."""
+
+    train: Path
+    dev: Path
+    test: Path
+    noise: Path
+
+
+@pytest.fixture(scope="session")
+def say() -> Callable[..., np.ndarray]:
+    return tone_word
+
+
+@pytest.fixture(scope="session")
+def task(tmp_path_factory: pytest.TempPathFactory) -> Task:
+    folder = tmp_path_factory.mktemp("task")
+    speech = [
+        SpeechFile(
+            f"{word}/{speaker}",
+            write_wav(folder / word / f"{speaker}.wav", tone_word(word, speaker)),
+            part,
+            word,
+            speaker,
+        )
+        for part, speakers in SPEAKERS.items()
+        for speaker in speakers
+        for word in WORDS
+    ]
+    noise = []
+    for number, kind in enumerate(("machinery", "street")):
+        for fold in (1, 2, 3):
+            rng = np.random.default_rng([number, fold])
+            hiss = np.convolve(rng.standard_normal(2 * RATE), [1, 0.9 if kind == "street" else -0.5], "same")
+            path = write_wav(folder / "noise" / f"{kind}{fold}.wav", (0.05 * hiss).astype(np.float32))
+            noise.append(NoiseFile(path.stem, path, kind, noise_class=kind, source=path.stem, fold=fold))
+    prepared = prepare("tones", folder, speech, noise, progress=False)
+    return Task(*(prepared.manifests[part] for part in Task._fields))
+
+
+@pytest.fixture(scope="session")
+def config(task: Task) -> ExperimentConfig:
+    """`run` is to be replaced."""
+    return load_config(
+        None,
+        [
+            "model.preset=10k",
+            f"model.clip_s={CLIP_S}",
+            "model.labels=[low,mid,high,silence]",
+            f"data.train=[{task.train}]",
+            f"data.dev=[{task.dev}]",
+            f"data.test=[{task.test}]",
+            *(
+                f"data.noise_{part}=[{{manifest: {task.noise}, folds: [{fold}]}}]"
+                for part, fold in (("train", 1), ("dev", 2), ("test", 3))
+            ),
+            "augment.snr_db=[5,25]",
+            "augment.speed=[0.97,1.03]",
+            "augment.shift_ms=50",
+            "augment.frequency_masks=1",
+            "augment.frequency_mask_bins=2",
+            "augment.time_masks=0",
+            "train.batch_size=10",
+            "train.epochs=45",
+            "train.learning_rate=0.01",
+            "train.label_smoothing=0",
+            "train.threads=1",
+            "train.device=cpu",
+            "train.ema_decay=0.9",
+            "evaluate.draws=2",
+            "evaluate.replicates=100",
+            "evaluate.snr_db=[20,0]",
+        ],
+    )
+
+
+@pytest.fixture(scope="session")
+def run(config: ExperimentConfig, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Folder of a model that was trained on the tones."""
+    from drsn_audio.training.loop import train
+
+    folder = tmp_path_factory.mktemp("runs") / "tones"
+    train(dataclasses.replace(config, run=str(folder)))
+    return folder
+
+
+@pytest.fixture(scope="session")
+def real_audio() -> Path:
+    folder = os.environ.get("DRSN_AUDIO_DATA")
+    if not folder:
+        pytest.skip("DRSN_AUDIO_DATA is not set: no real audio to test on")
+    return Path(folder)

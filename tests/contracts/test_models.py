@@ -1,0 +1,190 @@
+"""What every model promises, over every line of the registries: shape, dtype, gradient, silence, batch, padding."""
+
+from itertools import product
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import Tensor, nn
+
+from drsn_audio.config import PRESETS, config_from_dict
+from drsn_audio.frontends import FRONTENDS
+from drsn_audio.models.heads import HEADS
+from drsn_audio.models.model import AudioModel
+from drsn_audio.nn.shrinkage import POOLS, SHRINKAGES
+
+LABELS = ["go", "stop", "unknown", "silence", "left"]
+KINDS = [*product(SHRINKAGES, POOLS, FRONTENDS, HEADS)]
+every_kind = pytest.mark.parametrize(("shrinkage", "pool", "frontend", "head"), KINDS)
+_built: dict[tuple, AudioModel] = {}
+
+
+def build(shrinkage: str, pool: str, frontend: str, head: str, preset: str = "10k") -> AudioModel:
+    """A model in eval mode whose BatchNorm statistics are those of noise, so that padding would show. Built once."""
+    key = (shrinkage, pool, frontend, head, preset)
+    if key not in _built:
+        torch.manual_seed(0)
+        names = {"preset": preset, "shrinkage": shrinkage, "pool": pool, "head": head, "frontend": {"name": frontend}}
+        model = AudioModel(config_from_dict({"model": {**names, "labels": LABELS}}).model).train()
+        norms = [m for m in model.modules() if isinstance(m, nn.BatchNorm2d)]
+        for norm in norms:
+            norm.momentum = 1.0
+        model(noise(4, 4000), torch.tensor([4000, 3000, 2000, 2500]))
+        for norm in norms:
+            norm.momentum = 0.1
+        _built[key] = model.eval()
+    model = _built[key].eval()
+    model.zero_grad()
+    return model
+
+
+def noise(batch: int, samples: int, seed: int = 0) -> Tensor:
+    return torch.rand(batch, samples, generator=torch.Generator().manual_seed(seed)) - 0.5
+
+
+def expected_shape(model: AudioModel, batch: int, samples: int) -> tuple[int, ...]:
+    """Clips give [B, K]; causal models [B, T', K], a frame for each begun 80 ms: hop, stem and two strided stages."""
+    frames = -(-samples // (160 * 2 * 2 * 2))
+    return (batch, frames, len(LABELS)) if model.config.pool == "causal" else (batch, len(LABELS))
+
+
+@every_kind
+@pytest.mark.parametrize("preset", PRESETS)
+def test_shape_dtype_and_finite_logits(shrinkage, pool, frontend, head, preset):
+    model = build(shrinkage, pool, frontend, head, preset)
+    with torch.no_grad():
+        logits = model(noise(2, 3000))
+    assert logits.shape == expected_shape(model, 2, 3000)
+    assert logits.dtype == torch.float32
+    assert logits.isfinite().all()
+    assert (logits[0] != logits[1]).any()
+
+
+@every_kind
+def test_gradients_reach_every_parameter(shrinkage, pool, frontend, head):
+    """In eval mode: in training BatchNorm rightly leaves the bias before it without one."""
+    model = build(shrinkage, pool, frontend, head)
+    logits = model(noise(3, 4000, seed=1), torch.tensor([4000, 2000, 1]))
+    (logits * torch.randn(logits.shape, generator=torch.Generator().manual_seed(2))).sum().backward()
+    for name, parameter in model.named_parameters():
+        assert parameter.grad is not None, name
+        assert parameter.grad.isfinite().all(), name
+        assert parameter.grad.any(), name
+
+
+@every_kind
+@pytest.mark.parametrize("training", [True, False])
+def test_silence_and_clipping_give_numbers(shrinkage, pool, frontend, head, training):
+    """Logits and gradients stay finite on digital silence and on a full-scale square wave, padded or not."""
+    model = build(shrinkage, pool, frontend, head)
+    before = {key: value.clone() for key, value in model.state_dict().items()}
+    model.train(training)
+    square = torch.sign(torch.sin(torch.arange(4000) / 7.0) + 1e-3)
+    for wave in (torch.zeros(2, 4000), torch.stack([square, -square]), torch.stack([square, torch.zeros(4000)])):
+        for lengths in (None, torch.tensor([4000, 100])):
+            model.zero_grad()
+            logits = model(wave, lengths)
+            assert logits.isfinite().all()
+            logits.square().sum().backward()
+            assert all(p.grad.isfinite().all() for p in model.parameters())
+    model.load_state_dict(before)
+
+
+@every_kind
+def test_a_training_step_on_padded_clips_goes_downhill(shrinkage, pool, frontend, head):
+    """Named losses, scalar and finite; a small step against the gradient lowers their sum."""
+    model = build(shrinkage, pool, frontend, head)
+    wave, lengths, targets = noise(4, 4000), torch.tensor([4000, 3000, 100, 1]), torch.arange(4)
+
+    def loss() -> Tensor:
+        losses = model.head.loss(model(wave, lengths), model.output_lengths(lengths), targets)
+        assert all(value.shape == () for value in losses.values())
+        return torch.stack([*losses.values()]).sum()
+
+    before = {key: value.clone() for key, value in model.state_dict().items()}
+    first = loss()
+    first.backward()
+    with torch.no_grad():
+        norm = torch.stack([p.grad.norm() for p in model.parameters()]).norm()
+        for p in model.parameters():
+            p -= 1e-3 * p.grad / norm
+        assert loss() < first
+    model.load_state_dict(before)
+
+
+@every_kind
+@settings(max_examples=6, deadline=None)
+@given(
+    lengths=st.lists(st.integers(1, 6000), min_size=1, max_size=4), extra=st.integers(0, 900), seed=st.integers(0, 9)
+)
+def test_padding_and_batch_change_no_logit(shrinkage, pool, frontend, head, lengths, extra, seed):
+    """Within 1e-5 of each clip alone, whatever stands beyond its length: louder noise, infinities, NaN."""
+    model = build(shrinkage, pool, frontend, head)
+    lengths = [1, *lengths]
+    wave = noise(len(lengths), max(lengths) + extra, seed)
+    batch = wave.clone()
+    for index, length in enumerate(lengths):
+        batch[index, length:] = [1e3, float("nan"), float("inf")][index % 3]
+    with torch.no_grad():
+        together = model(batch, torch.tensor(lengths))
+        frames = model.output_lengths(torch.tensor(lengths)).tolist()
+        for out, count, clip, length in zip(together, frames, wave, lengths, strict=True):
+            alone = model(clip[None, :length])[0]
+            if model.config.pool == "causal":
+                assert len(alone) == count
+                out = out[:count]
+            torch.testing.assert_close(out, alone, rtol=0, atol=1e-5)
+            if model.config.pool == "clip":
+                torch.testing.assert_close(model(clip[None], torch.tensor([length]))[0], alone, rtol=0, atol=1e-5)
+
+
+@every_kind
+def test_padding_changes_no_logit_in_training(shrinkage, pool, frontend, head):
+    """Every BatchNorm sees the valid frames only: with dropout off, logits and statistics are those without padding."""
+    model = build(shrinkage, pool, frontend, head)
+    before = {key: value.clone() for key, value in model.state_dict().items()}
+    model.train()
+    for part in model.modules():
+        if isinstance(part, nn.Dropout):
+            part.eval()
+    wave = noise(4, 3200)
+    with torch.no_grad():
+        expected = model(wave)
+        statistics = {key: value.clone() for key, value in model.state_dict().items()}
+        model.load_state_dict(before)
+        padded = model(torch.cat([wave, noise(4, 1500, seed=1)], 1), torch.full((4,), 3200))
+    if pool == "causal":
+        padded = padded[:, : expected.shape[1]]
+    torch.testing.assert_close(padded, expected, rtol=0, atol=1e-4)
+    for key, value in model.state_dict().items():
+        torch.testing.assert_close(value, statistics[key], rtol=1e-4, atol=1e-5, msg=key)
+    model.load_state_dict(before)
+
+
+@pytest.mark.parametrize(("shrinkage", "frontend", "head"), [*product(SHRINKAGES, FRONTENDS, HEADS)])
+def test_causal_models_do_not_look_ahead(shrinkage, frontend, head):
+    """Logits of the frames whose samples have all been heard do not depend on what follows."""
+    model = build(shrinkage, "causal", frontend, head)
+    last = 24  # the last front-end frame that has been heard; output frame j ends with front-end frame 8 j
+    wave, heard = noise(1, 8000), last * 160 + 512
+    changed = wave.clone()
+    changed[:, heard:] = noise(1, 8000 - heard, seed=1)
+    with torch.no_grad():
+        before, after = model(wave)[0], model(changed)[0]
+        alone = model(wave[:, :heard])[0]
+    known = last // 8 + 1
+    torch.testing.assert_close(before[:known], after[:known], rtol=0, atol=1e-6)
+    torch.testing.assert_close(before[:known], alone[:known], rtol=0, atol=1e-5)
+    assert (before[known:] != after[known:]).any(1).all()
+
+
+@pytest.mark.parametrize("frontend", FRONTENDS)
+def test_front_ends_give_bins_frames_and_lengths(frontend):
+    config = config_from_dict({"model": {"frontend": {"name": frontend}}}).model.frontend
+    module = FRONTENDS[frontend](config)
+    for samples in (1, 160, 161, 4000):
+        spectrogram, lengths = module(noise(2, samples), torch.tensor([samples, 1]))
+        assert spectrogram.shape == (2, 1, module.bins, -(-samples // module.hop))
+        assert spectrogram.isfinite().all()
+        assert lengths.tolist() == [spectrogram.shape[3], 1]

@@ -1,0 +1,116 @@
+"""The model's size, lengths and refusals."""
+
+import pytest
+import torch
+
+from drsn_audio.config import PRESETS, ConfigError, config_from_dict
+from drsn_audio.models.heads import KeywordHead
+from drsn_audio.models.model import AudioModel, count_multiply_adds, count_parameters
+
+TWELVE = ["yes", "no", "up", "down", "left", "right", "on", "off", "stop", "go", "unknown", "silence"]
+
+
+def build(**model) -> AudioModel:
+    return AudioModel(config_from_dict({"model": {"labels": ["a", "b"], **model}}).model)
+
+
+def test_presets_have_the_size_of_their_names():
+    named = {"10k": 1e4, "30k": 3e4, "100k": 1e5, "300k": 3e5, "1m": 1e6}
+    assert named.keys() == PRESETS.keys()
+    costs = []
+    for preset, parameters in named.items():
+        model = build(preset=preset, labels=TWELVE)
+        assert model.config.shrinkage == "cw-frequency"
+        assert count_parameters(model) == pytest.approx(parameters, rel=0.15)
+        costs.append(count_multiply_adds(model))
+    assert costs[0] > 0
+    assert costs == sorted(set(costs))
+
+
+@pytest.mark.parametrize(("shrinkage", "gate"), [("none", 0), ("se", 6), ("cs", 6), ("cw", 6), ("cw-frequency", 6)])
+def test_parameters_by_hand(shrinkage, gate):
+    """One channel, one block, 40 bins (20 after the stem), two labels; the gate is FC (2), BN (2), FC (2)."""
+    model = build(width=1, blocks=[1], shrinkage=shrinkage)
+    input_norm, stem, output_norm = 2 * 40, 25, 2
+    block = 2 + 9 + 2 + 9 + gate
+    head = 20 + (1 * 2 + 2)
+    assert count_parameters(model) == input_norm + stem + block + output_norm + head
+
+
+def test_multiply_adds_by_hand():
+    """The same model on 1 s: 100 frames of 257 bins into 40 bands, then 20 x 50 maps; a gate of two products."""
+    model = build(width=1, blocks=[1], shrinkage="cw").train()
+    mel, stem, block, collapse, linear = 40 * 257 * 100, 20 * 50 * 25, 2 * 20 * 50 * 9 + 2, 20 * 50, 2
+    assert count_multiply_adds(model) == mel + stem + block + collapse + linear
+    assert model.training
+    assert all(int(n) == 0 for key, n in model.state_dict().items() if key.endswith("num_batches_tracked"))
+
+
+@pytest.mark.parametrize("stem_stride", [[2, 2], [2, 1], [1, 3]])
+@pytest.mark.parametrize("blocks", [[1], [1, 1], [1, 2, 1]])
+def test_output_lengths_are_those_of_the_logits(stem_stride, blocks):
+    model = build(width=2, blocks=blocks, stem_stride=stem_stride, pool="causal").eval()
+    assert model.output_lengths(None) is None
+    for samples in (1, 160, 161, 1599, 1601, 5000):
+        lengths = torch.tensor([samples, 1])
+        with torch.no_grad():
+            assert model(torch.zeros(2, samples), lengths).shape[1] == model.output_lengths(lengths)[0]
+            features = model.encoder(*model.frontend(torch.zeros(2, samples), lengths))
+        assert features.lengths.tolist() == model.output_lengths(lengths).tolist()
+        assert len(features.levels) == len(blocks)
+        assert [level.shape[1] for level in features.levels] == [2 * 2**i for i in range(len(blocks))]
+        assert not features.levels[-1][1, :, :, 1:].any()  # the second clip ends after its first frame
+
+
+def test_augment_sees_the_spectrogram_and_its_lengths():
+    seen = []
+
+    def silence(spectrogram, lengths):
+        seen.append((tuple(spectrogram.shape), lengths.tolist()))
+        return torch.zeros_like(spectrogram)
+
+    model = build().eval()
+    wave, lengths = torch.rand(2, 1600), torch.tensor([1600, 10])
+    assert not torch.equal(model(wave, lengths, silence), model(wave, lengths))
+    assert seen == [((2, 1, 40, 10), [10, 1])]
+
+
+def test_a_causal_keyword_is_judged_at_the_end_of_its_clip():
+    model = build(pool="causal")
+    assert isinstance(model.head, KeywordHead)
+    logits = torch.arange(12.0).view(2, 3, 2)
+    assert model.head.last(logits, torch.tensor([3, 1])).tolist() == [[4, 5], [6, 7]]
+    assert model.head.last(logits, None).tolist() == [[4, 5], [10, 11]]
+    assert build(pool="clip").head.last(logits[:, 0], torch.tensor([3, 1])).tolist() == logits[:, 0].tolist()
+
+
+def test_keyword_loss_by_hand():
+    """Equal logits of two labels cost ln 2; a certain and right answer costs nothing."""
+    head = build().head
+    assert head.loss(torch.zeros(3, 2), None, torch.tensor([0, 1, 0]))["cross_entropy"].item() == pytest.approx(
+        0.693147
+    )
+    assert head.loss(torch.tensor([[99.0, 0]]), None, torch.tensor([0]))["cross_entropy"].item() == 0
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"labels": []}, "model.labels is empty"),
+        ({"labels": ["a", "b", "a"]}, "model.labels names a word twice"),
+        ({"shrinkage": "cw_frequency"}, "model.shrinkage='cw_frequency' is unknown: did you mean 'cw-frequency'"),
+        ({"pool": "casual"}, "model.pool='casual' is unknown: did you mean 'causal'"),
+        ({"head": "ctx"}, "model.head='ctx' is unknown"),
+        ({"frontend": {"name": "mel"}}, "model.frontend.name='mel' is unknown: did you mean 'logmel'"),
+        ({"frontend": {"sample_rate": 8000}}, "f_max_hz=8000"),
+        ({"width": 0}, "model.width=0"),
+        ({"blocks": []}, r"model.blocks=\[\]"),
+        ({"blocks": [1, 0]}, r"model.blocks=\[1, 0\]"),
+        ({"stem_stride": [2]}, r"model.stem_stride=\[2\]"),
+        ({"stem_kernel": 4}, "model.stem_kernel=4: give an odd number"),
+    ],
+)
+def test_a_model_that_cannot_be_built_says_why(given, message):
+    with pytest.raises(ConfigError, match=message) as raised:
+        build(**given)
+    assert "\n" not in str(raised.value)

@@ -1,0 +1,110 @@
+"""The training loop: it learns, it repeats itself to the bit, it leaves behind what it promises."""
+
+import dataclasses
+import json
+
+import pytest
+import torch
+
+from drsn_audio.config import ConfigError, load_config
+from drsn_audio.datasets.keyword import keyword_clips
+from drsn_audio.datasets.manifests import AudioStore, ManifestError, read_cuts
+from drsn_audio.datasets.noise_pool import NoisePool
+from drsn_audio.evaluation.keyword import run_trials
+from drsn_audio.models.checkpoint import load_checkpoint
+from drsn_audio.training.loop import Planned, train
+
+
+def weights(config, folder, **changes):
+    """Last weights of two short epochs."""
+    short = {"epochs": 2, "batch_size": 5, **changes}
+    seed = short.pop("seed", 0)
+    config = dataclasses.replace(config, run=str(folder), seed=seed, train=dataclasses.replace(config.train, **short))
+    train(config)
+    return load_checkpoint(folder / "last.json")[0].state_dict()
+
+
+def test_it_overfits_a_few_tones(run, config):
+    model, info = load_checkpoint(run / "best.json")
+    store = AudioStore(16000)
+    clips = keyword_clips(read_cuts(config.data.train), config.model.labels, config.data)
+    trials = run_trials(
+        model, clips, NoisePool(config.data.noise_train, store), store, snr_db=[20.0], draws=1, seed=0
+    )
+    assert {t.noise_kind for t in trials} == {"clean", "machinery", "street"}
+    assert all(t.accuracy > 0.9 for t in trials)
+    assert info["metrics"]["dev_accuracy"] > 0.9
+
+
+def test_the_run_folder(run, config):
+    assert load_config(run / "config.yaml") == dataclasses.replace(config, run=str(run))
+    lines = [json.loads(line) for line in (run / "log.jsonl").read_text().splitlines()]
+    assert [line["epoch"] for line in lines] == list(range(1, 46))
+    assert lines[-1]["step"] == 45  # 9 words and 1 silence are one batch
+    assert lines[-1]["best"] == max(line["dev_accuracy"] for line in lines)
+    last, best = (json.loads((run / f"{name}.json").read_text()) for name in ("last", "best"))
+    assert (last["step"], last["seed"], last["labels"]) == (45, 0, ["low", "mid", "high", "silence"])
+    assert best["metrics"]["dev_accuracy"] == lines[-1]["best"]
+    assert last["command"]
+    assert len(list(run.glob("*.safetensors"))) == 2
+    assert len(list((run / "tensorboard").glob("events.*"))) == 1
+
+
+def test_the_loss_falls(run):
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    events = EventAccumulator(str(run / "tensorboard")).Reload()
+    loss = [scalar.value for scalar in events.Scalars("train/cross_entropy")]
+    assert len(loss) == 4
+    assert loss[-1] < 0.7 * loss[0]
+    assert [scalar.step for scalar in events.Scalars("dev/accuracy")] == list(range(1, 46))
+
+
+def test_a_seed_fixes_every_bit(config, tmp_path):
+    first = weights(config, tmp_path / "a")
+    again = weights(config, tmp_path / "b")
+    assert all(torch.equal(first[key], again[key]) for key in first)
+    loaded = weights(config, tmp_path / "c", workers=1)
+    assert all(torch.equal(first[key], loaded[key]) for key in first)
+    other = weights(config, tmp_path / "d", seed=1)
+    assert not torch.equal(first["head.linear.weight"], other["head.linear.weight"])
+
+
+def test_max_steps_stops_and_saves(config, tmp_path):
+    weights(config, tmp_path, max_steps=1)
+    assert json.loads((tmp_path / "best.json").read_text())["step"] == 1
+
+
+def test_a_plan_names_epoch_and_index():
+    plan = Planned(count=7, batch_size=3, seed=0)
+    plan.epoch = 4
+    batches = list(plan)
+    assert len(batches) == len(plan) == 2
+    assert sorted(index for batch in batches for _, index in batch) == list(range(7))
+    assert {epoch for batch in batches for epoch, _ in batch} == {4}
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "message"),
+    [
+        ("device", "gpu", "one of auto, cpu, cuda, mps"),
+        ("epochs", 0, "train.epochs=0"),
+        ("batch_size", 1, "train.batch_size=1"),
+    ],
+)
+def test_settings_that_cannot_train(config, tmp_path, key, value, message):
+    with pytest.raises(ConfigError, match=message):
+        weights(config, tmp_path / "run", **{key: value})
+
+
+def test_a_device_that_is_not_here(config, tmp_path, monkeypatch):
+    monkeypatch.setitem(train.__globals__["DEVICES"], "cuda", lambda: False)
+    with pytest.raises(ConfigError, match=r"device=cuda: torch finds none here"):
+        weights(config, tmp_path / "run", device="cuda")
+
+
+def test_data_that_is_not_there_leaves_the_run_folder_alone(config, tmp_path):
+    nothing = dataclasses.replace(config, data=dataclasses.replace(config.data, train=[]))
+    with pytest.raises(ManifestError, match="no manifest is given"):
+        weights(nothing, tmp_path / "run")
+    assert not (tmp_path / "run").exists()
