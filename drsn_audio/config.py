@@ -76,13 +76,14 @@ class DataConfig:
     noise_dev: list[NoiseSource] = field(default_factory=list)
     noise_test: list[NoiseSource] = field(default_factory=list)
     level: str = "p56"  # what the SNR refers to: p56 | rms
-    silence_share: float = 0.08  # noise-only clips among all, labelled "silence"
+    silence_share: float = 0.08  # noise-only clips among all in dev and test, labelled "silence"
 
 
 @dataclass(frozen=True)
 class AugmentConfig:
     snr_db: list[float] = field(default_factory=lambda: [-10.0, 25.0])  # drawn uniformly per clip
     clean_share: float = 0.1  # clips without noise
+    silence_share: float = 0.1  # noise-only clips among all in training
     silence_db: list[float] = field(default_factory=lambda: [-75.0, -15.0])  # level of noise-only clips, dB full scale
     gain_db: list[float] = field(default_factory=lambda: [-10.0, 6.0])  # on the finished mix
     speed: list[float] = field(default_factory=lambda: [0.88, 1.12])

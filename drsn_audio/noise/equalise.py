@@ -8,7 +8,6 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-
 WARP = 8000 / 700  # spaces the points as mel does at 16 kHz, at any rate
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import time
 from collections.abc import Callable, Iterator
@@ -70,7 +71,8 @@ def train(config: ExperimentConfig) -> Path:
     accelerator = Accelerator(cpu=config.train.device == "cpu", mixed_precision=config.train.precision)
     model = AudioModel(config.model)
     store = AudioStore(config.model.frontend.sample_rate)
-    clips = keyword_clips(read_cuts(config.data.train), config.model.labels, config.data)
+    heard = dataclasses.replace(config.data, silence_share=config.augment.silence_share)
+    clips = keyword_clips(read_cuts(config.data.train), config.model.labels, heard)
     dev = keyword_clips(read_cuts(config.data.dev), config.model.labels, config.data)
     noise = NoisePool(config.data.noise_train, store)
     dev_noise = NoisePool(config.data.noise_dev, store)

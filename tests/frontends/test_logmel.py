@@ -121,7 +121,7 @@ def test_one_frame_for_every_begun_hop(samples):
     assert num_frames(samples, HOP) == frames
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15, deadline=None, derandomize=True)
 @given(lengths=st.lists(st.integers(1, 3000), min_size=1, max_size=4), seed=st.integers(0, 99))
 def test_padding_and_batch_do_not_matter(lengths, seed):
     """Each clip's frames in a padded batch, NaN beyond its end, are those of the clip alone."""

@@ -31,7 +31,7 @@ def test_bands_are_whole_and_no_wider_than_allowed(masks, widest):
 
 def test_stretches_of_time_by_the_hop():
     config = AugmentConfig(frequency_masks=0, time_masks=1, time_mask_ms=120.0)
-    cover = covered(config)
+    cover = covered(config, batch=1024)
     stretches = cover.any(1)
     assert torch.equal(cover, stretches[:, None].expand_as(cover))
     assert 8 < stretches.sum(1).max() <= 12
