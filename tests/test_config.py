@@ -148,7 +148,7 @@ labels = st.one_of(
 )
 
 
-@settings(max_examples=25, deadline=None, derandomize=True)
+@settings(max_examples=10, deadline=None, derandomize=True)
 @given(
     labels=st.lists(labels, max_size=4),
     seed=st.integers(-(2**40), 2**40),
