@@ -75,14 +75,16 @@ class AudioStore:
     def __init__(self, sample_rate: int, max_bytes: int = 4 << 30):
         self.sample_rate = sample_rate
         self._left = max_bytes
-        self._waves: dict[str, np.ndarray] = {}
+        self._waves: dict[tuple, np.ndarray] = {}
 
     def __call__(self, cut: Cut) -> np.ndarray:
         """float32 [N]; not to be written to."""
-        wave = self._waves.get(cut.id)
+        # By what it is made of: a speech and a noise manifest may both know an id.
+        key = (cut.recording.sources[0].source, cut.start, cut.duration)
+        wave = self._waves.get(key)
         if wave is None:
             wave = load_cut(cut, self.sample_rate)
             if wave.nbytes <= self._left:
                 self._left -= wave.nbytes
-                self._waves[cut.id] = wave
+                self._waves[key] = wave
         return wave

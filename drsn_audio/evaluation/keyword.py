@@ -12,7 +12,8 @@ import torch
 from rich.progress import Progress
 from torch.utils.data import DataLoader
 
-from drsn_audio.datasets.keyword import Clip, EvaluationClips, collate, fit_clip
+from drsn_audio.datasets.batch import collate
+from drsn_audio.datasets.keyword import Clip, EvaluationClips, fit_clip
 from drsn_audio.datasets.manifests import AudioStore, ManifestError, load_cut
 from drsn_audio.datasets.noise_pool import NoisePool
 from drsn_audio.models.model import AudioModel

@@ -77,7 +77,7 @@ def evaluate_keywords(
         "data": {
             "manifest": ", ".join(map(str, manifests)),
             "sha256": "+".join(file_sha256(path) for path in manifests),
-            "utterances": len(clips),
+            "utterances": sum(clip.cut is not None for clip in clips),
             "speakers": len({clip.speaker for clip in clips if clip.speaker != clip.id}),
             "noise": [_describe_noise(source) for source in noise],
         },

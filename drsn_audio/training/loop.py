@@ -11,6 +11,7 @@ from typing import Any
 
 import torch
 from accelerate import Accelerator
+from accelerate.state import AcceleratorState
 from accelerate.utils import set_seed
 from rich.console import Console
 from rich.progress import (
@@ -24,8 +25,9 @@ from rich.progress import (
 from torch.utils.data import DataLoader
 
 from drsn_audio.config import ConfigError, ExperimentConfig, TrainConfig, config_to_yaml
+from drsn_audio.datasets.batch import Batch, collate
 from drsn_audio.datasets.draws import plan_batches
-from drsn_audio.datasets.keyword import Batch, TrainingClips, collate, keyword_clips
+from drsn_audio.datasets.keyword import TrainingClips, keyword_clips
 from drsn_audio.datasets.manifests import AudioStore, read_cuts
 from drsn_audio.datasets.noise_pool import NoisePool
 from drsn_audio.evaluation.keyword import num_samples, run_trials
@@ -41,6 +43,7 @@ DEVICES: dict[str, Callable[[], bool]] = {
     "cuda": torch.cuda.is_available,
     "mps": torch.backends.mps.is_available,
 }
+CACHE_BYTES = 4 << 30  # of decoded audio; each loader process keeps a store of its own
 DEV_SNR_DB = (10.0, 0.0)  # with clean, what the best checkpoint is chosen by
 
 
@@ -68,9 +71,13 @@ def train(config: ExperimentConfig) -> Path:
     if config.train.threads:
         torch.set_num_threads(config.train.threads)
     set_seed(config.seed)
-    accelerator = Accelerator(cpu=config.train.device == "cpu", mixed_precision=config.train.precision)
+    AcceleratorState._reset_state()  # global: an earlier call may have had another precision
+    try:
+        accelerator = Accelerator(cpu=config.train.device == "cpu", mixed_precision=config.train.precision)
+    except ValueError as error:
+        raise ConfigError(f"train.precision={config.train.precision}: {error}") from None
     model = AudioModel(config.model)
-    store = AudioStore(config.model.frontend.sample_rate)
+    store = AudioStore(config.model.frontend.sample_rate, CACHE_BYTES // max(1, config.train.workers))
     heard = dataclasses.replace(config.data, silence_share=config.augment.silence_share)
     clips = keyword_clips(read_cuts(config.data.train), config.model.labels, heard)
     dev = keyword_clips(read_cuts(config.data.dev), config.model.labels, config.data)

@@ -19,7 +19,9 @@ def test_a_draw_is_the_same_on_every_machine():
     assert draw_generator(0, 3, "yes/anna").integers(1000, size=3).tolist() == [726, 738, 485]
 
 
-@pytest.mark.parametrize("other", [(1, 3, "yes"), (0, 4, "yes"), (0, 3, "no"), (0, "3y", "es"), (0, 3), ("0", 3, "yes ")])
+@pytest.mark.parametrize(
+    "other", [(1, 3, "yes"), (0, 4, "yes"), (0, 3, "no"), (0, "3y", "es"), (0, 3), ("0", 3, "yes ")]
+)
 def test_other_names_give_other_draws(other):
     assert draw_generator(*other).random() != draw_generator(0, 3, "yes").random()
 

@@ -52,7 +52,7 @@ def test_a_bad_manifest_is_told_in_one_line(tmp_path, name, content, reason):
 
 def test_recordings_are_not_cuts(task, tmp_path):
     RecordingSet.from_recordings(cut.recording for cut in read_cuts([task.dev])).to_file(tmp_path / "r.jsonl")
-    with pytest.raises(ManifestError, match="r.jsonl: "):
+    with pytest.raises(ManifestError, match=r"r\.jsonl: "):
         read_cuts([tmp_path / "r.jsonl"])
 
 
@@ -117,3 +117,11 @@ def test_the_store_reads_once_and_no_more_than_it_may(task, monkeypatch):
         for cut in cuts:
             store(cut)
     assert read == [cut.id for cut in cuts] + [cuts[2].id]
+
+
+def test_the_store_tells_cuts_of_one_id_apart(task):
+    speech, noise = read_cuts([task.dev])[0], read_cuts([task.noise])[0]
+    noise.id = speech.id
+    store = AudioStore(16000)
+    assert len(store(speech)) == 4800
+    assert len(store(noise)) == 32000

@@ -63,13 +63,18 @@ def test_no_source_at_all():
 
 
 def test_a_speech_manifest_is_no_noise_manifest(task):
-    with pytest.raises(ManifestError, match=r"dev\.jsonl\.gz: high/dora carries no noise_kind, noise_class, source, fold"):
+    with pytest.raises(
+        ManifestError, match=r"dev\.jsonl\.gz: high/dora carries no noise_kind, noise_class, source, fold"
+    ):
         NoisePool([NoiseSource(str(task.dev))], AudioStore(RATE))
 
 
 def test_kinds_are_drawn_equally_often(task):
     # Street has one recording, machinery three.
-    sources = [NoiseSource(str(task.noise), kinds=["street"], folds=[1]), NoiseSource(str(task.noise), kinds=["machinery"])]
+    sources = [
+        NoiseSource(str(task.noise), kinds=["street"], folds=[1]),
+        NoiseSource(str(task.noise), kinds=["machinery"]),
+    ]
     pool = NoisePool(sources, AudioStore(RATE))
     rng = np.random.default_rng(0)
     counts = Counter(pool.draw(100, rng).source for _ in range(1200))

@@ -130,9 +130,7 @@ def test_seed_decides_and_nothing_else(monkeypatch):
     shuffled = bootstrap_mean(values[order], names[order], noises[order], groups=groups[order], seed=7)
     assert shuffled == pytest.approx(interval, abs=1e-12)
     monkeypatch.setattr(bootstrap, "BLOCK_NUMBERS", 108 * 7)
-    assert bootstrap_mean(values, speakers, noises, groups=groups, seed=7) == pytest.approx(
-        interval, abs=1e-12
-    )
+    assert bootstrap_mean(values, speakers, noises, groups=groups, seed=7) == pytest.approx(interval, abs=1e-12)
 
 
 def test_resamples_that_lose_a_group_are_left_out():

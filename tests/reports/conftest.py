@@ -8,9 +8,7 @@ LABELS = ["yes", "no", "up", "unknown", "silence"]
 KINDS = {"street": 0.0, "machinery": 4.0}  # how many dB the kind is harder
 
 
-def made_run(
-    name: str = "small", shrinkage: str = "cw-frequency", better_db: float = 0.0, seed: int = 0
-) -> Any:
+def made_run(name: str = "small", shrinkage: str = "cw-frequency", better_db: float = 0.0, seed: int = 0) -> Any:
     """A run.json of plain values, 200 trials a condition; accuracies follow a logistic curve over the SNR."""
     generator = np.random.default_rng(seed)
     conditions = [_condition("clean", None, 0.95, generator)]
@@ -56,9 +54,7 @@ def made_run(
     }
 
 
-def _condition(
-    kind: str, snr_db: float | None, accuracy: float, generator: np.random.Generator
-) -> dict[str, Any]:
+def _condition(kind: str, snr_db: float | None, accuracy: float, generator: np.random.Generator) -> dict[str, Any]:
     shares = np.full((len(LABELS), len(LABELS)), (1 - accuracy) / (len(LABELS) - 1))
     np.fill_diagonal(shares, accuracy)
     confusion = np.array([generator.multinomial(40, row) for row in shares])

@@ -36,9 +36,7 @@ def test_one_run_has_a_line_a_kind_and_clean_at_the_right_end(facts, tmp_path, d
     np.testing.assert_allclose(lines["street"].get_xdata(), [-5, 0, 5, 10, 20])
     np.testing.assert_allclose(lines["street"].get_ydata(), [100 * at[snr_db] for snr_db in sorted(at)])
     assert [label.get_text() for label in axes.get_xticklabels()] == ["-5", "0", "5", "10", "20", "clean"]
-    assert axes.lines[-1].get_xydata() == pytest.approx(
-        np.array([[25, 100 * facts["conditions"][0]["accuracy"]]])
-    )
+    assert axes.lines[-1].get_xydata() == pytest.approx(np.array([[25, 100 * facts["conditions"][0]["accuracy"]]]))
 
 
 def test_bands_are_the_intervals(facts, tmp_path, drawn):
@@ -64,9 +62,7 @@ def test_several_runs_have_a_panel_a_kind(facts, other_facts, tmp_path, drawn):
 
 
 def test_gaps_and_missing_intervals_are_drawn_around(facts, other_facts, tmp_path):
-    facts["conditions"] = [
-        c for c in facts["conditions"] if c["noise_kind"] == "street" and c["snr_db"] != 5.0
-    ]
+    facts["conditions"] = [c for c in facts["conditions"] if c["noise_kind"] == "street" and c["snr_db"] != 5.0]
     facts["conditions"][0] |= {"low": None, "high": None}
     plot_accuracy([facts, other_facts], tmp_path / "gaps.png")
     assert (tmp_path / "gaps.png").stat().st_size > 10_000
@@ -95,9 +91,7 @@ def test_a_class_without_trials_is_an_empty_row(facts, tmp_path):
 
 
 def test_errors_say_what_to_do(facts, tmp_path):
-    with pytest.raises(
-        ValueError, match=r"a\.bmp: no picture has this ending: choose one of \.png, \.svg, \.pdf"
-    ):
+    with pytest.raises(ValueError, match=r"a\.bmp: no picture has this ending: choose one of \.png, \.svg, \.pdf"):
         plot_accuracy([facts], tmp_path / "a.bmp")
     with pytest.raises(ValueError, match="no confusions for mean at 0 dB"):
         plot_confusion(facts, tmp_path / "a.png", 0.0, "mean")

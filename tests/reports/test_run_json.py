@@ -40,9 +40,7 @@ def test_titles_tell_runs_apart(facts):
 
 
 def test_level_methods_are_never_mixed(facts):
-    with pytest.raises(
-        ValueError, match="run 2 sets SNRs by rms, run 1 by p56: evaluate both with one --level"
-    ):
+    with pytest.raises(ValueError, match="run 2 sets SNRs by rms, run 1 by p56: evaluate both with one --level"):
         check_runs([facts, facts | {"level": "rms"}])
     with pytest.raises(ValueError, match=r"give one run\.json at least"):
         check_runs([])
@@ -51,9 +49,7 @@ def test_level_methods_are_never_mixed(facts):
 @pytest.mark.parametrize("kind", ["street", "mean"])
 def test_missing_confusions_name_what_there_is(facts, kind):
     snr_db = 3.0 if kind == "street" else 0.0
-    message = (
-        f"no confusions for {kind} at {snr_db:g} dB: choose one of clean, street at 20 dB, machinery at 20 dB"
-    )
+    message = f"no confusions for {kind} at {snr_db:g} dB: choose one of clean, street at 20 dB, machinery at 20 dB"
     with pytest.raises(ValueError, match=message):
         Run(facts).confusion(kind, snr_db)
 

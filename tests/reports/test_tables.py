@@ -55,9 +55,7 @@ def test_caption_says_where_the_numbers_come_from(facts):
 
 
 def test_missing_conditions_are_marked(facts):
-    facts["conditions"] = [
-        c for c in facts["conditions"] if (c["noise_kind"], c["snr_db"]) != ("street", 0.0)
-    ]
+    facts["conditions"] = [c for c in facts["conditions"] if (c["noise_kind"], c["snr_db"]) != ("street", 0.0)]
     assert rows(markdown_table(facts))[1][5] == "n/a"
 
 
@@ -100,9 +98,7 @@ def test_class_table_counts_the_said_and_the_answered(facts):
         ["unknown", "40", "100.0", "44.4"],
         ["silence", "40", "0.0", "n/a"],
     ]
-    assert table.startswith(
-        "small (cw-frequency), street at 0 dB: accuracy 65.0 %, balanced accuracy 65.0 %."
-    )
+    assert table.startswith("small (cw-frequency), street at 0 dB: accuracy 65.0 %, balanced accuracy 65.0 %.")
 
 
 def test_confused_pairs_come_by_frequency(facts):
@@ -124,9 +120,7 @@ def test_comparison_puts_runs_under_each_other(facts, other_facts):
     heading, *body = rows(table)
     assert heading[:3] == ["noise", "model", "clean"]
     assert [row[:2] for row in body] == [
-        [kind, model]
-        for kind in ("street", "machinery", "mean")
-        for model in ("small (cw-frequency)", "resnet (none)")
+        [kind, model] for kind in ("street", "machinery", "mean") for model in ("small (cw-frequency)", "resnet (none)")
     ]
     ours, theirs = rows(markdown_table(facts)), rows(markdown_table(other_facts))
     assert body[0][2:] == ours[1][1:]

@@ -1,0 +1,90 @@
+"""Clips and their noise, before mixing and as a batch that is mixed on the device."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from drsn_audio.noise.equalise import equalise
+from drsn_audio.noise.mix import mix_at_snr, noise_at_level
+
+CLEAN_SILENCE_DB = 40.0
+EQUALISER_POINTS = 9
+
+
+class Example(NamedTuple):
+    """One clip and its noise, before mixing. Waves are [N]; see `Batch`."""
+
+    speech: np.ndarray
+    noise: np.ndarray
+    start: int
+    length: int
+    speech_level_db: float
+    snr_db: float
+    gain_db: float
+    target: int
+    silence: bool
+    noise_gains_db: np.ndarray
+    mix_gains_db: np.ndarray
+    noise_source: str
+
+
+@dataclass
+class Batch:
+    """Clips and their noise, mixed on the device by `mix`.
+
+    speech, noise [B, N]; start, length [B]: samples at which the recording of the speech begins, and how many it
+    has; speech_level_db, snr_db (inf: clean), gain_db [B]; target [B]; silence [B]: True where nobody speaks;
+    noise_gains_db, mix_gains_db [B, P]: equalisers of the noise and of the finished mix.
+    """
+
+    speech: Tensor
+    noise: Tensor
+    start: Tensor
+    length: Tensor
+    speech_level_db: Tensor
+    snr_db: Tensor
+    gain_db: Tensor
+    target: Tensor
+    silence: Tensor
+    noise_gains_db: Tensor
+    mix_gains_db: Tensor
+    noise_source: Sequence[str]
+
+    def to(self, device: torch.device) -> Batch:
+        values = (getattr(self, f.name) for f in fields(self))
+        moved: list[Any] = [value.to(device) if isinstance(value, Tensor) else value for value in values]
+        return Batch(*moved)
+
+    def mix(self, snr_db: float | None = None) -> Tensor:
+        """Noisy waves [B, N], at the drawn SNRs or at one for all (inf: clean; noise alone is then 40 dB down)."""
+        snr = self.snr_db if snr_db is None else torch.full_like(self.snr_db, snr_db)
+        noise = equalise(self.noise, self.noise_gains_db) if self.noise_gains_db.any() else self.noise
+        noisy, _ = mix_at_snr(
+            self.speech,
+            noise,
+            snr.where(~self.silence, math.inf),
+            speech_level_db=self.speech_level_db,
+            start=self.start,
+            lengths=self.length,
+        )
+        quiet = noise_at_level(noise, self.speech_level_db - snr.clamp(max=CLEAN_SILENCE_DB))
+        wave = torch.where(self.silence[:, None], quiet, noisy)
+        if self.mix_gains_db.any():
+            wave = equalise(wave, self.mix_gains_db)
+        return wave * 10 ** (self.gain_db[:, None] / 20)
+
+
+def collate(examples: Sequence[Example]) -> Batch:
+    """Examples -> Batch: field by field, waves stacked."""
+    columns: dict[str, Any] = dict(zip(Example._fields, zip(*examples, strict=True), strict=True))
+    for name in ("speech", "noise", "noise_gains_db", "mix_gains_db"):
+        columns[name] = np.stack(columns[name])
+    sources = columns.pop("noise_source")
+    return Batch(**{name: torch.as_tensor(column) for name, column in columns.items()}, noise_source=sources)

@@ -1,0 +1,196 @@
+"""What a user calls: load and classify, on files and arrays, short and long."""
+
+import logging
+import shutil
+
+import numpy as np
+import pytest
+import soundfile as sf
+import torch
+
+import drsn_audio
+from drsn_audio.audio import AudioError
+from drsn_audio.models.checkpoint import CheckpointError
+
+RATE = 16000
+
+
+@pytest.fixture(scope="module")
+def model(run):
+    return drsn_audio.load(run)
+
+
+@pytest.fixture
+def long_wave(say):
+    """Hiss of 5 s, 40 dB below the word "high" that is said in it at 3 s."""
+    wave = 0.001 * np.random.default_rng(0).standard_normal(5 * RATE).astype(np.float32)
+    wave[3 * RATE : 3 * RATE + 4800] += say("high", "eve")
+    return wave
+
+
+def test_public_names():
+    assert set(drsn_audio.__all__) == {"Classification", "Recognizer", "__version__", "load"}
+    with pytest.raises(AttributeError, match="lod"):
+        _ = drsn_audio.lod
+
+
+def test_words_of_other_speakers_are_recognised(model, say):
+    for word in ("low", "mid", "high"):
+        for speaker in ("eve", "finn"):
+            answer = model.classify(say(word, speaker))
+            assert answer.label == word
+            assert answer.score == answer.scores[word] == max(answer.scores.values())
+            assert sum(answer.scores.values()) == pytest.approx(1, abs=1e-5)
+            assert (answer.start, answer.end) == (0.0, 0.3)
+            assert type(answer.start) is type(answer.end) is float
+
+
+def test_a_file_and_its_samples_are_the_same(model, say, tmp_path):
+    sf.write(tmp_path / "a.wav", say("mid", "eve"), RATE, subtype="FLOAT")
+    assert (
+        model.classify(tmp_path / "a.wav")
+        == model.classify(str(tmp_path / "a.wav"))
+        == model.classify(say("mid", "eve"))
+    )
+
+
+def test_other_rates_are_resampled(model, say):
+    from drsn_audio.audio import resample
+
+    answer = model.classify(resample(say("low", "eve"), RATE, 44100), sample_rate=44100)
+    assert answer.label == "low"
+    assert answer.scores == pytest.approx(model.classify(say("low", "eve")).scores, abs=0.02)
+
+
+def test_the_word_in_a_long_wave_is_found(model, long_wave):
+    answer = model.classify(long_wave)
+    assert answer.label == "high"
+    # A window of half a second that moves by an eighth: one that holds most of the word.
+    assert 2.8 <= answer.start <= 3.1
+    assert answer.end == pytest.approx(answer.start + 0.5)
+
+
+def test_the_last_samples_are_heard(model, say):
+    wave = np.concatenate([np.zeros(RATE + 77, np.float32), say("low", "eve")])
+    answer = model.classify(wave)
+    assert answer.label == "low"
+    assert answer.end == pytest.approx(len(wave) / RATE, abs=1e-3)
+
+
+def test_short_sound_is_padded(model):
+    assert set(model.classify(np.zeros(1, np.float32)).scores) == {"low", "mid", "high", "silence"}
+
+
+def test_double_precision_is_taken(model, say):
+    assert model.classify(say("mid", "eve").astype(np.float64)) == model.classify(say("mid", "eve"))
+
+
+@pytest.mark.parametrize(
+    ("samples", "rate", "reason"),
+    [
+        (np.zeros(100, np.int16), None, "int16: divide them by full scale"),
+        (np.zeros((2, 100), np.float32), None, r"shape \[2, 100\]"),
+        (np.zeros(0, np.float32), None, r"N > 0"),
+        (np.array([0, np.nan], np.float32), None, "NaN"),
+        (np.zeros(100, np.float32), -8000, "sample_rate is -8000"),
+        (np.zeros(100, np.float32), 0, "sample_rate is 0"),
+    ],
+)
+def test_samples_that_cannot_be_used(model, samples, rate, reason):
+    with pytest.raises(AudioError, match=reason):
+        model.classify(samples, rate)
+
+
+def test_many_files_keep_their_order_and_answers(model, say, tmp_path, long_wave):
+    paths = []
+    for i in range(70):  # more than a batch
+        word = ("low", "mid", "high")[i % 3]
+        paths.append(tmp_path / f"{i}.wav")
+        sf.write(paths[-1], say(word, ("eve", "finn")[i % 2]), RATE, subtype="FLOAT")
+    (tmp_path / "5.wav").write_text("no audio")
+    sf.write(tmp_path / "8.wav", long_wave, RATE, subtype="FLOAT")
+    answers = list(model.classify_files(paths))
+    assert [path for path, _ in answers] == paths
+    for path, answer in answers:
+        if path.name == "5.wav":
+            assert isinstance(answer, AudioError)
+        else:
+            alone = model.classify(path)
+            assert (answer.label, answer.start, answer.end) == (alone.label, alone.start, alone.end)
+            assert answer.scores == pytest.approx(alone.scores, abs=1e-5)
+
+
+def test_the_shortest_that_is_taken(model, tmp_path):
+    for name, samples in (("a.wav", 400), ("b.wav", 399)):
+        sf.write(tmp_path / name, np.full(samples, 0.1), RATE)
+    (_, taken), (_, refused) = model.classify_files([tmp_path / "a.wav", tmp_path / "b.wav"], min_duration_s=0.025)
+    assert not isinstance(taken, AudioError)
+    assert "24.9 ms long, too short" in str(refused)
+
+
+def test_no_files(model):
+    assert list(model.classify_files([])) == []
+
+
+def test_conversion_is_said_once(run, say, tmp_path, caplog):
+    for name in ("a.wav", "b.wav"):
+        sf.write(tmp_path / name, np.stack([say("low", "eve")] * 2, 1), 8000)
+    model = drsn_audio.load(run)
+    with caplog.at_level(logging.INFO, logger="drsn_audio"):
+        for name in ("a.wav", "b.wav"):
+            model.classify(tmp_path / name)
+    (record,) = caplog.records
+    assert "a.wav is 8000 Hz with 2 channel(s)" in record.getMessage()
+
+
+def test_logits_and_what_the_checkpoint_says(model, say):
+    wave = torch.from_numpy(say("low", "eve"))[None]
+    logits = model(wave)
+    assert logits.shape == (1, 4)
+    assert not logits.requires_grad
+    assert not model.module.training
+    assert model.labels == ["low", "mid", "high", "silence"]
+    assert model.sample_rate == RATE
+    assert model.info["seed"] == 0
+
+
+def copied(run, tmp_path):
+    for path in run.glob("best*"):
+        shutil.copy(path, tmp_path)
+    return tmp_path / "best.json"
+
+
+def test_a_checkpoint_may_be_moved(run, tmp_path, model, say):
+    path = copied(run, tmp_path)
+    assert drsn_audio.load(path).classify(say("low", "eve")) == model.classify(say("low", "eve"))
+
+
+@pytest.mark.parametrize("what", ["no folder", "no checkpoint", "no weights", "torn json", "torn weights", "a wav"])
+def test_checkpoints_that_cannot_be_used(run, tmp_path, what):
+    path = copied(run, tmp_path)
+    (weights,) = tmp_path.glob("*.safetensors")
+    if what == "no folder":
+        path = tmp_path / "nowhere"
+    elif what == "no checkpoint":
+        path.unlink()
+        path = tmp_path
+    elif what == "no weights":
+        weights.unlink()
+    elif what == "torn json":
+        path.write_text(path.read_text()[:300])
+    elif what == "torn weights":
+        weights.write_bytes(weights.read_bytes()[:-100])
+    elif what == "a wav":
+        path = tmp_path / "a.wav"
+        path.write_text("no")
+    with pytest.raises(CheckpointError) as error:
+        drsn_audio.load(path)
+    assert "\n" not in str(error.value)
+    assert str(tmp_path) in str(error.value)
+
+
+@pytest.mark.parametrize("device", ["toaster", "cuda:99"])
+def test_a_device_that_is_not_here(run, device):
+    with pytest.raises(ValueError, match=f"device '{device}'") as error:
+        drsn_audio.load(run, device)
+    assert "\n" not in str(error.value)

@@ -1,0 +1,259 @@
+"""The command: results on stdout, messages on stderr, one line and status 2 for what is wrong, nothing lost."""
+
+import json
+import logging
+import shutil
+
+import numpy as np
+import pytest
+import soundfile as sf
+
+from drsn_audio.cli import main
+
+RATE = 16000
+
+
+@pytest.fixture
+def cli(capsys):
+    """Run a command; its status, and the lines of stdout and stderr."""
+
+    def run(*arguments):
+        status = main([str(argument) for argument in arguments])
+        out, err = capsys.readouterr()
+        return status, out.splitlines(), err.splitlines()
+
+    yield run
+    logging.getLogger("drsn_audio").handlers = []
+
+
+@pytest.fixture
+def files(tmp_path, say):
+    folder = tmp_path / "in"
+    (folder / "deep").mkdir(parents=True)
+    sf.write(folder / "a.wav", say("low", "eve"), RATE)
+    sf.write(folder / "deep" / "b.flac", say("mid", "eve"), RATE, subtype="PCM_24")
+    sf.write(folder / "c.wav", say("high", "eve"), RATE, subtype="FLOAT")
+    return folder
+
+
+# classify
+
+
+def test_classify_a_folder(cli, run, files):
+    status, out, err = cli("classify", files, "--model", run)
+    assert (status, err) == (0, [])
+    rows = [line.split("\t") for line in out]
+    assert [(row[0], row[1]) for row in rows] == [
+        (f"{files}/a.wav", "low"),
+        (f"{files}/c.wav", "high"),
+        (f"{files}/deep/b.flac", "mid"),
+    ]
+    assert rows[0][3] == "0.00-0.30 s"
+
+
+def test_classify_as_json(cli, run, files):
+    status, out, _ = cli("classify", f"{files}/*.wav", files / "deep/b.flac", "--model", run / "best.json", "--json")
+    assert status == 0
+    answers = [json.loads(line) for line in out]
+    assert [answer["label"] for answer in answers] == ["low", "high", "mid"]
+    assert list(answers[0]) == ["path", "label", "score", "scores", "start", "end"]
+    assert list(answers[0]["scores"]) == ["low", "mid", "high", "silence"]
+
+
+def test_what_failed_is_told_and_the_others_are_classified(cli, run, files):
+    (files / "text.wav").write_text("not audio")
+    sf.write(files / "short.wav", np.full(399, 0.1), RATE)
+    sf.write(files / "zeros.wav", np.zeros(RATE), RATE)
+    missing, pattern, long_name = files / "missing.wav", f"{files}/*.mp3", "x" * 300
+    status, out, err = cli("classify", missing, pattern, long_name, files, "--model", run, "--json")
+    assert status == 2
+    answers = {answer["path"]: answer for answer in map(json.loads, out)}
+    failed = {path for path, answer in answers.items() if "error" in answer}
+    assert failed == {str(missing), pattern, long_name, f"{files}/text.wav", f"{files}/short.wav"}
+    assert all(list(answers[path]) == ["path", "error"] for path in failed)
+    assert len(answers) == len(failed) + 4
+    assert "label" in answers[f"{files}/zeros.wav"]  # silence is an answer
+    assert len(err) == len(failed)
+    assert all(line.startswith("error: ") for line in err)
+    assert "24.9 ms long, too short" in answers[f"{files}/short.wav"]["error"]
+
+
+def test_without_json_errors_do_not_stand_among_the_results(cli, run, files):
+    status, out, err = cli("classify", files / "no.wav", files / "a.wav", "--model", run)
+    assert status == 2
+    assert [line.split("\t")[1] for line in out] == ["low"]
+    assert err == [f"error: {files}/no.wav: no such file: check the path"]
+
+
+def test_other_formats_are_converted_and_it_is_said_once(cli, run, tmp_path, say):
+    from drsn_audio.audio import resample
+
+    low = say("low", "eve")
+    sf.write(tmp_path / "8k.wav", resample(low, RATE, 8000), 8000)
+    sf.write(tmp_path / "stereo.wav", np.stack([low, low], 1), RATE, subtype="PCM_24")
+    sf.write(tmp_path / "u8.wav", resample(low, RATE, 44100), 44100, subtype="PCM_U8")
+    status, out, err = cli("classify", tmp_path, "--model", run)
+    assert status == 0
+    assert [line.split("\t")[1] for line in out] == ["low"] * 3
+    assert len(err) == 1
+    assert "8k.wav is 8000 Hz with 1 channel(s)" in err[0]
+    assert cli("classify", tmp_path, "--model", run, "--quiet")[2] == []
+
+
+@pytest.mark.parametrize("what", ["missing", "empty", "torn"])
+def test_a_bad_checkpoint_is_one_line(cli, run, files, tmp_path, what):
+    model = tmp_path / "model"
+    if what != "missing":
+        model.mkdir()
+    if what == "torn":
+        for path in run.glob("best*"):
+            shutil.copy(path, model)
+        (weights,) = model.glob("*.safetensors")
+        weights.write_bytes(weights.read_bytes()[:-1])
+    status, out, err = cli("classify", files, "--model", model)
+    assert (status, out, len(err)) == (2, [], 1)
+    assert err[0].startswith(f"error: {model}")
+
+
+def test_a_device_that_is_not_here(cli, run, files):
+    status, out, err = cli("classify", files, "--model", run, "--device", "toaster")
+    assert (status, out, len(err)) == (2, [], 1)
+
+
+# prepare
+
+
+def test_prepare_with_options(cli, tmp_path):
+    out = tmp_path / "a=b"
+    status, lines, err = cli(
+        "prepare", "synthetic-noise", out, "kinds=[street]", "count=2", "duration_s=0.5", "folds=2", "--quiet"
+    )
+    assert (status, err) == (0, [])
+    assert lines == [f"synthetic-noise: 2 noise -> {out}/noise.jsonl.gz"]
+    assert len(list((out / "audio").glob("street-*.flac"))) == 2
+
+
+def test_prepare_a_folder_of_words(cli, files, tmp_path):
+    status, out, _ = cli("prepare", "folder", files.parent / "in", tmp_path / "m", "test_share=0.5", "language=no")
+    assert status == 0
+    assert any("split by file" in line for line in out)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "reason"),
+    [
+        (["speech-comands", "a", "b"], "did you mean 'speech-commands'?"),
+        (["folder", "a"], "folder takes SOURCE OUT, got 1 paths"),
+        (["synthetic-noise", "a", "b"], "synthetic-noise takes OUT, got 2 paths"),
+        (["synthetic-noise", "a", "cuont=2"], "did you mean 'count'?"),
+        (["synthetic-noise", "a", "count=many"], "not a value of count"),
+        (["synthetic-noise", "a", "count=[1"], "not a value of count"),
+        (["synthetic-noise", "a", "kinds=[steet]"], "no synthetic noise 'steet'"),
+        (["folder", "nowhere", "out"], "nowhere: no such folder"),
+        (["synthetic-noise", "/dev/null/x", "count=1", "duration_s=0.1"], "cannot be written"),
+    ],
+)
+def test_what_prepare_refuses(cli, tmp_path, monkeypatch, arguments, reason):
+    monkeypatch.chdir(tmp_path)
+    status, out, err = cli("prepare", *arguments, "--quiet")
+    assert (status, out, len(err)) == (2, [], 1)
+    assert reason in err[0]
+
+
+# mix
+
+
+def test_mix_one_file(cli, files, tmp_path):
+    status, out, _ = cli("mix", files / "a.wav", "street", "--snr", "-5", "-o", tmp_path / "noisy.wav")
+    assert (status, out) == (0, [f"{tmp_path}/noisy.wav"])
+    assert sf.info(tmp_path / "noisy.wav").frames == 4800
+
+
+def test_mix_a_folder_at_many_snrs(cli, files, task, tmp_path):
+    (files / "text.wav").write_text("no audio")
+    status, out, err = cli("mix", files, task.noise, "--snr", "20", "-5", "-o", tmp_path / "out", "--stems", "--quiet")
+    assert status == 2  # of the text
+    assert len(out) == 3 * 2 * 2
+    assert (tmp_path / "out/machinery/-5dB/deep/b.noise.wav").is_file()
+    assert len(err) == 1
+    assert err[0].startswith(f"error: {files}/text.wav: not audio")
+
+
+@pytest.mark.parametrize(
+    ("speech", "noise", "snr", "reason"),
+    [
+        ("a.wav", "nowhere.wav", "5", "no such noise"),
+        ("missing.wav", "street", "5", "no such file"),
+        ("a.wav", "street", "nan", "give one number"),
+    ],
+)
+def test_what_mix_refuses(cli, files, tmp_path, speech, noise, snr, reason):
+    noise = noise if noise == "street" else tmp_path / noise
+    status, out, err = cli("mix", files / speech, noise, "--snr", snr, "-o", tmp_path / "o.wav", "--quiet")
+    assert (status, out, len(err)) == (2, [], 1)
+    assert reason in err[0]
+    assert not (tmp_path / "o.wav").exists()
+
+
+# evaluate
+
+
+def test_evaluate(cli, run, task, tmp_path):
+    arguments = ["evaluate", "--model", run, "--manifest", task.test, "--noise", task.noise, "--folds", "3"]
+    arguments += ["--snr", "20", "-5", "--draws", "1", "--kinds", "street", "-o", tmp_path / "r", "--quiet"]
+    status, out, err = cli(*arguments)
+    assert status == 0
+    table = "\n".join(out)
+    assert "street" in table
+    assert "-5 dB" in table
+    assert "tones" in table
+    assert err == [f"{tmp_path}/r/{name}" for name in ("run.json", "table.md", "confusion.png", "accuracy.png")]
+    facts = json.loads((tmp_path / "r/run.json").read_text())
+    assert facts["conditions"][0]["snr_db"] == 20.0
+    assert {c["noise_kind"] for c in facts["conditions"]} == {"clean", "street"}
+    (clean,) = (c for c in facts["conditions"] if c["snr_db"] is None)
+    assert clean["accuracy"] >= 6 / 7
+
+
+def test_evaluate_mixes_and_name_the_run_of_a_checkpoint(cli, run, task, tmp_path):
+    assert cli("mix", task.test, task.noise, "--snr", "10", "-o", tmp_path / "mixes", "--quiet")[0] == 0
+    manifest = tmp_path / "mixes/mix.jsonl.gz"
+    status, out, _ = cli("evaluate", "--model", run / "last.json", "--manifest", manifest, "--quiet")
+    assert status == 0
+    assert "machinery" in "\n".join(out)
+    assert "tones" in "\n".join(out)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "reason"),
+    [
+        (["--manifest", "nowhere.jsonl.gz"], "nowhere.jsonl.gz: no such manifest"),
+        (["--noise", "TEST"], "carries no noise_kind"),
+        (["--noise", "NOISE", "--folds", "9"], "nothing is left of kinds [] and folds [9]"),
+        (["--noise", "NOISE", "--draws", "0"], "evaluate.draws=0"),
+        (["--noise", "NOISE", "--snr", "nan"], "evaluate.snr_db=[nan]"),
+        (["-o", "/dev/null/x"], "/dev/null/x: Not a directory: check the path"),
+    ],
+)
+def test_what_evaluate_refuses(cli, run, task, arguments, reason):
+    arguments = [{"TEST": task.test, "NOISE": task.noise}.get(word, word) for word in arguments]
+    status, out, err = cli("evaluate", "--manifest", task.test, "--model", run, *arguments, "--quiet")
+    assert (status, out, len(err)) == (2, [], 1)
+    assert reason in err[0]
+
+
+def test_a_word_that_the_model_does_not_know(cli, run, files, tmp_path):
+    cli("prepare", "folder", files.parent, tmp_path / "m", "test_share=0.999", "dev_share=0")
+    manifest = next((tmp_path / "m").glob("*.jsonl.gz"))
+    status, _, err = cli("evaluate", "--model", run, "--manifest", manifest, "--quiet")
+    assert status == 2
+    assert "its word 'in' is no label of the model" in err[-1]
+
+
+def test_real_words(cli, run, real_audio):
+    """A model that knows three tones hears speech: any answer will do, but one for each file."""
+    status, out, _ = cli(
+        "classify", f"{real_audio}/speech_commands_subset/yes/*_nohash_0.flac", "--model", run, "--json"
+    )
+    assert status == 0
+    assert len(out) > 20

@@ -1,0 +1,130 @@
+"""What goes wrong: the user's errors are one line and status 2, bugs keep their traceback; help and the parser."""
+
+import logging
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+
+from drsn_audio import __version__
+from drsn_audio.audio import AudioError
+from drsn_audio.cli import guarded, main
+
+RATE = 16000
+COMMANDS = ("prepare", "mix", "classify", "evaluate")
+
+
+@pytest.fixture(autouse=True)
+def _no_handlers_are_left():
+    yield
+    logging.getLogger("drsn_audio").handlers = []
+
+
+def raise_(error):
+    raise error
+
+
+@pytest.mark.parametrize(
+    ("error", "line"),
+    [
+        (AudioError("a.wav: silent: leave it out"), "error: a.wav: silent: leave it out"),
+        (PermissionError(13, "Permission denied", "out/x"), "error: out/x: Permission denied: check the path"),
+        (OSError(28, "No space left on device"), "error: a file: No space left on device"),
+        (ModuleNotFoundError("no", name="espeakng_loader"), "error: espeakng_loader is not installed: pip install"),
+        (AudioError("Caught one in process 0.\nTraceback:\n  x\nAudioError: a.wav: gone"), "error: AudioError: a.wav"),
+    ],
+)  # fmt: skip
+def test_errors_of_the_user_are_one_line(capsys, error, line):
+    assert guarded(lambda: raise_(error)) == 2
+    (told,) = capsys.readouterr().err.splitlines()
+    assert told.startswith(line)
+
+
+def test_a_value_error_that_our_code_raises_is_the_user_s(capsys):
+    from drsn_audio.noise.level import active_level
+
+    assert guarded(lambda: active_level(np.zeros(9), 0)) == 2
+    assert capsys.readouterr().err == "error: sample_rate is 0: give it in Hz\n"
+
+
+@pytest.mark.parametrize(
+    ("bug", "kind"),
+    [
+        (lambda: raise_(KeyError("noise_kind")), KeyError),
+        (lambda: raise_(ValueError("of another program")), ValueError),
+        (lambda: np.zeros(2) + np.zeros(3), ValueError),
+        (lambda: int("x"), ValueError),
+        (lambda: raise_(UnicodeDecodeError("utf8", b"a", 0, 1, "no")), UnicodeDecodeError),
+        (lambda: raise_(ModuleNotFoundError("no", name="drsn_audio.nothing")), ModuleNotFoundError),
+    ],
+)
+def test_bugs_keep_their_traceback(bug, kind):
+    with pytest.raises(kind):
+        guarded(bug)
+
+
+def test_a_slip_within_our_code_is_a_bug(monkeypatch):
+    import drsn_audio.noise.level as level
+
+    monkeypatch.setattr(level, "TIME_CONSTANT_S", "x")  # numpy or Python complains on a line of ours
+    with pytest.raises(TypeError):
+        guarded(lambda: level.active_level(np.ones(9), RATE))
+    with pytest.raises(ValueError, match="broadcast"):  # raised by numpy, not in so many words by a line of ours
+        guarded(lambda: level._active_samples(np.ones((2, 3)), np.ones(2), 1))
+
+
+def test_interrupted(capsys):
+    assert guarded(lambda: raise_(KeyboardInterrupt())) == 130
+    assert capsys.readouterr().err == "stopped\n"
+
+
+@pytest.mark.parametrize("length", [10, 1_000_000])  # less and more than the buffer of stdout holds
+def test_a_closed_pipe_is_no_traceback(monkeypatch, length):
+    monkeypatch.delenv("PYTHONUNBUFFERED", raising=False)
+    code = f"from drsn_audio.cli import guarded; raise SystemExit(guarded(lambda: print('x' * {length})))"
+    process = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    process.stdout.close()
+    assert process.wait() == 1
+    assert process.stderr.read() == ""
+    process.stderr.close()
+
+
+# the parser
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_has_help_with_an_example(capsys, command):
+    with pytest.raises(SystemExit, match="0"):
+        main([command, "--help"])
+    out = capsys.readouterr().out
+    assert f"example:\n  drsn-audio {command} " in out
+    assert "--quiet" in out
+
+
+def test_help_is_fast_and_imports_nothing_heavy():
+    code = (
+        "import sys, runpy\nsys.argv = ['drsn-audio', '--help']\n"
+        "try:\n    runpy.run_module('drsn_audio', run_name='__main__', alter_sys=True)\n"
+        "except SystemExit as end:\n    assert end.code == 0\n"
+        "heavy = {'torch', 'numpy', 'lhotse', 'soundfile'} & set(sys.modules)\nassert not heavy, heavy"
+    )
+    started = time.perf_counter()
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert time.perf_counter() - started < 1
+    assert all(command in done.stdout for command in COMMANDS)
+
+
+def test_version(capsys):
+    with pytest.raises(SystemExit, match="0"):
+        main(["--version"])
+    assert capsys.readouterr().out == f"drsn-audio {__version__}\n"
+
+
+@pytest.mark.parametrize("arguments", [[], ["unknown"], ["classify"], ["mix", "a", "b", "--snr", "loud", "-o", "c"]])
+def test_what_the_parser_refuses(capsys, arguments):
+    with pytest.raises(SystemExit, match="2"):
+        main(arguments)
+    assert "usage: drsn-audio" in capsys.readouterr().err
