@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -70,16 +70,15 @@ class Recognizer:
         with torch.inference_mode():
             return self.module(wave, lengths)
 
-    def classify(self, audio: str | Path | np.ndarray, sample_rate: int | None = None) -> Classification:
+    def classify(self, audio: str | Path | np.ndarray | Tensor, sample_rate: int | None = None) -> Classification:
         """A file, or samples [N] at `sample_rate` (default: the model's) -> Classification.
 
-        Sound shorter than the model's clip is followed by silence; of longer sound, the window in which a keyword
-        is most probable is what counts.
+        Of sound longer than the model's clip, the window in which a keyword is most probable is what counts.
 
         Raises:
             AudioError: a file that cannot be used, or samples that are not finite or not one-dimensional.
         """
-        wave = self._samples(audio, sample_rate) if isinstance(audio, np.ndarray) else self.read(audio)
+        wave = self.read(audio) if isinstance(audio, str | Path) else self._samples(np.asarray(audio), sample_rate)
         windows, starts = self._windows(wave)
         parts = [self._scores(windows[i : i + BATCH_WINDOWS]) for i in range(0, len(windows), BATCH_WINDOWS)]
         return self._decide(np.concatenate(parts), starts, len(wave))
@@ -134,22 +133,24 @@ class Recognizer:
         """Wave [N] -> windows [W, clip], a view where it can be, and their starts [W] in samples."""
         size = round(self.module.config.clip_s * self.sample_rate)
         if len(wave) <= size:
-            return np.pad(wave, (0, size - len(wave)))[None], np.zeros(1, int)
-        hop = size // WINDOWS_A_CLIP
-        count = 1 + -(-(len(wave) - size) // hop)
-        padded = np.pad(wave, (0, (count - 1) * hop + size - len(wave)))
-        return np.lib.stride_tricks.sliding_window_view(padded, size)[::hop], np.arange(count) * hop
+            return wave[None], np.zeros(1, int)
+        last = len(wave) - size
+        starts = np.unique([*range(0, last, size // WINDOWS_A_CLIP), last])  # the last window ends with the sound
+        return np.lib.stride_tricks.sliding_window_view(wave, size)[starts], starts
 
-    def _scores(self, windows: np.ndarray) -> np.ndarray:
-        """Windows [W, clip] -> probabilities [W, K]."""
-        wave = torch.from_numpy(np.ascontiguousarray(windows)).to(next(self.module.parameters()).device)
-        logits = self.module.head.last(self(wave), None)
+    def _scores(self, windows: Sequence[np.ndarray] | np.ndarray) -> np.ndarray:
+        """Windows, each [clip] or shorter -> probabilities [W, K]."""
+        device = next(self.module.parameters()).device
+        lengths = torch.tensor([len(window) for window in windows], device=device)
+        size = max(len(window) for window in windows)
+        wave = torch.from_numpy(np.stack([np.pad(window, (0, size - len(window))) for window in windows])).to(device)
+        logits = self.module.head.last(self(wave, lengths), self.module.output_lengths(lengths))
         return logits.softmax(-1).cpu().numpy()
 
     def _answer(self, waiting: list) -> Iterator[tuple[Path, Classification | AudioError]]:
         usable = [item for _, item in waiting if not isinstance(item, AudioError)]
         windows = [window for item in usable for window in item[0]]
-        parts = [self._scores(np.stack(windows[i : i + BATCH_WINDOWS])) for i in range(0, len(windows), BATCH_WINDOWS)]
+        parts = [self._scores(windows[i : i + BATCH_WINDOWS]) for i in range(0, len(windows), BATCH_WINDOWS)]
         scores = np.concatenate(parts) if parts else np.empty((0, len(self.labels)))
         for path, item in waiting:
             if isinstance(item, AudioError):

@@ -125,10 +125,10 @@ def _parser() -> argparse.ArgumentParser:
     sub.add_argument("--noise", nargs="+", default=[], metavar="CUTS", help="noise manifests to mix in")
     sub.add_argument("--folds", type=int, nargs="+", default=[], help="only these folds of the noise")
     sub.add_argument("--kinds", nargs="+", default=[], help="only these kinds of noise, e.g. street machinery")
-    sub.add_argument("--snr", type=float, nargs="+", metavar="DB", default=[20.0, 10.0, 5.0, 0.0, -5.0])
-    sub.add_argument("--draws", type=int, default=4, help="noise draws a clip (default: 4)")
-    sub.add_argument("--level", choices=("p56", "rms"), default="p56")
-    sub.add_argument("--seed", type=int, default=0)
+    sub.add_argument("--snr", type=float, nargs="+", metavar="DB", help="of the mixes (default: 20 10 5 0 -5)")
+    sub.add_argument("--draws", type=int, help="noise draws a clip (default: 4)")
+    sub.add_argument("--level", choices=("p56", "rms"), help="level of the speech (default: p56, active)")
+    sub.add_argument("--seed", type=int, default=0, help="of the noise draws and the intervals (default: 0)")
     sub.add_argument("--device", default="cpu", help="cpu, cuda, mps (default: cpu)")
     sub.add_argument("-o", "--out", help="folder for run.json, table and pictures")
     return parser
@@ -210,11 +210,16 @@ def _evaluate(options: argparse.Namespace) -> int:
     from rich.progress import Progress
 
     from drsn_audio.api import load
-    from drsn_audio.config import DataConfig, EvaluateConfig, NoiseSource
+    from drsn_audio.config import ConfigError, DataConfig, EvaluateConfig, NoiseSource
     from drsn_audio.evaluation.run import evaluate_keywords
     from drsn_audio.reports.folder import write_report
     from drsn_audio.reports.table import terminal_table
 
+    of_noise = {key: getattr(options, key) for key in ("snr", "draws", "level", "folds", "kinds")}
+    lonely = [f"--{key}" for key, value in of_noise.items() if value and not options.noise]
+    if lonely:
+        raise ConfigError(f"{', '.join(lonely)} without --noise: name the noise manifests to mix in")
+    defaults = EvaluateConfig()
     model, place = load(options.model, options.device), Path(options.model).resolve()
     if options.out:  # before the work, which would be lost where nothing can be written
         Path(options.out).mkdir(parents=True, exist_ok=True)
@@ -224,9 +229,13 @@ def _evaluate(options: argparse.Namespace) -> int:
             options.manifest,
             [NoiseSource(manifest, options.kinds, options.folds) for manifest in options.noise],
             name=(place.parent if place.suffix == ".json" else place).name,
-            data=DataConfig(level=options.level),
-            evaluate=EvaluateConfig(snr_db=options.snr, draws=options.draws),
-            seed=options.seed,
+            data=DataConfig(level=options.level or "p56"),
+            evaluate=EvaluateConfig(
+                seed=options.seed,
+                snr_db=options.snr or defaults.snr_db,
+                draws=defaults.draws if options.draws is None else options.draws,
+            ),
+            checkpoint=model.info,
             progress=progress,
         )
     Console().print(terminal_table(facts))

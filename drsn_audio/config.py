@@ -46,8 +46,8 @@ PRESETS: dict[str, dict[str, Any]] = {
 class ModelConfig:
     preset: str = "100k"
     frontend: FrontendConfig = field(default_factory=FrontendConfig)
-    width: int = 17  # channels of the first stage; doubled by each further one
-    blocks: list[int] = field(default_factory=lambda: [1, 1, 1])  # residual blocks a stage
+    width: int = 0  # channels of the first stage, doubled by each further one; 0: the preset's
+    blocks: list[int] = field(default_factory=list)  # residual blocks a stage; none: the preset's
     stem_kernel: int = 5
     stem_stride: list[int] = field(default_factory=lambda: [2, 2])  # frequency, time
     shrinkage: str = "cw-frequency"  # none | se | se-frequency | cs | cw | cw-frequency
@@ -57,6 +57,13 @@ class ModelConfig:
     dropout: float = 0.1
     labels: list[str] = field(default_factory=list)  # "unknown" and "silence" have their usual meaning
 
+    def __post_init__(self) -> None:
+        if self.preset not in PRESETS:
+            raise ConfigError(f"model.preset={self.preset} is unknown: use one of {', '.join(PRESETS)}")
+        for key, value in PRESETS[self.preset].items():
+            if not getattr(self, key):
+                object.__setattr__(self, key, list(value) if isinstance(value, list) else value)
+
 
 @dataclass(frozen=True)
 class NoiseSource:
@@ -65,6 +72,7 @@ class NoiseSource:
     manifest: str = ""
     kinds: list[str] = field(default_factory=list)
     folds: list[int] = field(default_factory=list)
+    weight: float = 1.0  # how often training draws from it, relative to the others
 
 
 @dataclass(frozen=True)
@@ -106,6 +114,7 @@ class TrainConfig:
     warmup_share: float = 0.1  # of all steps, before the cosine
     clip_norm: float = 5.0
     label_smoothing: float = 0.1
+    logit_adjustment: float = 0.0  # how far the shares of the classes in training are divided out: 0 to 1
     ema_decay: float = 0.998  # per step
     workers: int = 0  # loader processes
     threads: int = 0  # of this process on the CPU; 0 leaves it to torch
@@ -116,6 +125,7 @@ class TrainConfig:
 
 @dataclass(frozen=True)
 class EvaluateConfig:
+    seed: int = 0  # of the noise draws and the bootstrap; not the training's, so that models hear the same
     snr_db: list[float] = field(default_factory=lambda: [20.0, 10.0, 5.0, 0.0, -5.0])
     draws: int = 4  # fixed noise draws a clip
     batch_size: int = 128
@@ -125,6 +135,7 @@ class EvaluateConfig:
 @dataclass(frozen=True)
 class ExperimentConfig:
     run: str = "runs/experiment"  # folder
+    init: str = ""  # run folder or checkpoint whose weights training starts from
     seed: int = 0
     model: ModelConfig = field(default_factory=ModelConfig)
     data: DataConfig = field(default_factory=DataConfig)
@@ -155,17 +166,14 @@ def load_config(path: str | Path | None = None, overrides: Sequence[str] = ()) -
 def config_from_dict(given: dict[str, Any]) -> ExperimentConfig:
     """A nested dict, as YAML or JSON holds it -> ExperimentConfig. Raises ConfigError as `load_config` does."""
     _check(given, ExperimentConfig, "")
-    preset = (given.get("model") or {}).get("preset", ModelConfig.preset)
-    if str(preset) not in PRESETS:
-        raise ConfigError(f"model.preset={preset} is unknown: use one of {', '.join(PRESETS)}")
+    preset = str((given.get("model") or {}).get("preset", ModelConfig.preset))
+    size = {"model": PRESETS.get(preset, {})}  # an unknown one is refused by ModelConfig
     try:
-        merged = OmegaConf.merge(
-            OmegaConf.structured(ExperimentConfig), {"model": PRESETS[str(preset)]}, OmegaConf.create(given)
-        )
+        merged = OmegaConf.merge(OmegaConf.structured(ExperimentConfig), size, OmegaConf.create(given))
+        return OmegaConf.to_object(merged)  # type: ignore[return-value]
     except OmegaConfBaseException as error:
         key = f"{error.full_key}: " if getattr(error, "full_key", None) else ""
         raise ConfigError(f"{key}{str(error).splitlines()[0]}") from None
-    return OmegaConf.to_object(merged)  # type: ignore[return-value]
 
 
 def config_to_dict(config: Any) -> dict[str, Any]:

@@ -17,7 +17,7 @@ import soundfile as sf
 
 from drsn_audio.config import ExperimentConfig, load_config
 from drsn_audio.corpora.cuts import NoiseFile, SpeechFile
-from drsn_audio.corpora.manifests import prepare
+from drsn_audio.corpora.prepare import prepare
 
 RATE = 16000
 CLIP_S = 0.5

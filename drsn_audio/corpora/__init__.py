@@ -1,6 +1,6 @@
 """Corpora: `prepare_<corpus>(source, out, **options)` turns one, as it is published, into Lhotse manifests.
 
-What every corpus shares is in `manifests.py`; what a manifest holds, in `cuts.py`.
+What every corpus shares is in `prepare.py`; what a manifest holds, in `cuts.py`.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from drsn_audio.corpora.cuts import Skipped
 from drsn_audio.corpora.esc import prepare_esc
 from drsn_audio.corpora.folder import prepare_folder, prepare_noise_folder
 from drsn_audio.corpora.free_spoken_digits import prepare_free_spoken_digits
-from drsn_audio.corpora.manifests import Prepared
+from drsn_audio.corpora.prepare import Prepared
 from drsn_audio.corpora.speech_commands import prepare_speech_commands
 from drsn_audio.corpora.synthetic_noise import prepare_synthetic_noise
 from drsn_audio.corpora.urbansound8k import prepare_urbansound8k

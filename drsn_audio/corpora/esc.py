@@ -10,7 +10,7 @@ from pathlib import Path
 
 from drsn_audio.audio import AudioError
 from drsn_audio.corpora.cuts import NoiseFile
-from drsn_audio.corpora.manifests import Prepared, audio_files, missing_note, prepare, read_csv
+from drsn_audio.corpora.prepare import Prepared, audio_files, missing_note, prepare, read_csv
 
 LAYOUT = 'audio/*.wav with meta/esc50.csv (ESC-50) or "NNN - Class"/FOLD-CLIP-TAKE.ogg files (ESC-10)'
 

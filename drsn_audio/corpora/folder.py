@@ -7,7 +7,7 @@ from pathlib import Path
 
 from drsn_audio.audio import find_audio
 from drsn_audio.corpora.cuts import NoiseFile, Skipped, SpeechFile
-from drsn_audio.corpora.manifests import Prepared, audio_files, prepare, unit_hash
+from drsn_audio.corpora.prepare import Prepared, audio_files, prepare, unit_hash
 
 LAYOUT = "LABEL/*.wav files, one folder a word"
 

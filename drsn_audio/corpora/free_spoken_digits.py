@@ -7,7 +7,7 @@ from pathlib import Path
 
 from drsn_audio.audio import AudioError
 from drsn_audio.corpora.cuts import SpeechFile
-from drsn_audio.corpora.manifests import Prepared, audio_files, prepare
+from drsn_audio.corpora.prepare import Prepared, audio_files, prepare
 
 DIGITS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
 LAYOUT = "recordings/DIGIT_SPEAKER_N.wav files (Free Spoken Digit Dataset)"

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from drsn_audio.audio import AudioError
 from drsn_audio.corpora.cuts import NoiseFile, SpeechFile
-from drsn_audio.corpora.manifests import PARTS, Prepared, audio_files, missing_note, prepare, unit_hash
+from drsn_audio.corpora.prepare import PARTS, Prepared, audio_files, missing_note, prepare, unit_hash
 
 COMMANDS = ("yes", "no", "up", "down", "left", "right", "on", "off", "stop", "go")
 BACKGROUND = "_background_noise_"

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from drsn_audio.audio import write_audio
 from drsn_audio.corpora.cuts import NoiseFile
-from drsn_audio.corpora.manifests import Prepared, map_parallel, prepare, unit_hash
+from drsn_audio.corpora.prepare import Prepared, map_parallel, prepare, unit_hash
 
 
 class _Recipe(NamedTuple):

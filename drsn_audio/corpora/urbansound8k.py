@@ -8,7 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from drsn_audio.corpora.cuts import NoiseFile
-from drsn_audio.corpora.manifests import Prepared, audio_files, missing_note, prepare, read_csv
+from drsn_audio.corpora.prepare import Prepared, audio_files, missing_note, prepare, read_csv
 
 LAYOUT = "audio/foldN/*.wav files (UrbanSound8K)"
 KINDS = {

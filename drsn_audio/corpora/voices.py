@@ -16,7 +16,7 @@ import numpy as np
 from drsn_audio.audio import resample, write_audio
 from drsn_audio.corpora import espeak
 from drsn_audio.corpora.cuts import Skipped, SpeechFile
-from drsn_audio.corpora.manifests import PARTS, Prepared, map_parallel, prepare, unit_hash
+from drsn_audio.corpora.prepare import PARTS, Prepared, map_parallel, prepare, unit_hash
 from drsn_audio.corpora.speech_commands import COMMANDS
 
 SAMPLE_RATE = 16000

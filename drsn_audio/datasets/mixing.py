@@ -14,7 +14,7 @@ import torch
 from lhotse.cut import Cut
 
 from drsn_audio.audio import AudioError
-from drsn_audio.corpora.manifests import write_cuts
+from drsn_audio.corpora.prepare import write_cuts
 from drsn_audio.datasets.draws import draw_generator
 from drsn_audio.datasets.mix_inputs import (
     DrawnNoise,

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 from lhotse.cut import Cut
 
-from drsn_audio.config import NoiseSource
+from drsn_audio.config import ConfigError, NoiseSource
 from drsn_audio.datasets.manifests import AudioStore, ManifestError, read_cuts
 from drsn_audio.noise.level import rms_db
 
@@ -26,7 +26,11 @@ class NoiseSegment(NamedTuple):
 
 
 class NoisePool:
-    """Recordings of several manifests; every kind is drawn equally often, and every cut of a kind."""
+    """Recordings of several manifests.
+
+    For training a source is drawn by its weight, then one of its kinds, then a recording, each equally often. For
+    evaluation the kind is given, and every recording of it is drawn equally often.
+    """
 
     def __init__(self, sources: Sequence[NoiseSource], store: AudioStore):
         """Reads the manifests, no audio yet.
@@ -36,11 +40,19 @@ class NoisePool:
         """
         self.store = store
         self.cuts: dict[str, list[Cut]] = {}
+        self._weights = np.array([source.weight for source in sources])
+        self._sources: list[dict[str, list[Cut]]] = []
         for source in sources:
+            kinds: dict[str, list[Cut]] = {}
             for cut in _chosen(source):
-                self.cuts.setdefault(cut.custom["noise_kind"], []).append(cut)
+                kinds.setdefault(cut.custom["noise_kind"], []).append(cut)
+            self._sources.append(kinds)
+            for kind, cuts in kinds.items():
+                self.cuts.setdefault(kind, []).extend(cuts)
         if not self.cuts:
             raise ManifestError("no noise manifest is given: name one that drsn-audio prepare made")
+        if not (self._weights > 0).all():
+            raise ConfigError(f"noise weights are {self._weights.tolist()}: give positive numbers")
 
     @property
     def kinds(self) -> list[str]:
@@ -53,13 +65,19 @@ class NoisePool:
     def draw(
         self, num_samples: int, generator: np.random.Generator, kind: str | None = None, span: slice = slice(None)
     ) -> NoiseSegment:
-        """A segment [num_samples] of a drawn recording (of `kind`), looped where the recording is shorter.
+        """A segment [num_samples] of a drawn recording (of `kind`, where it is given), looped where that is shorter.
 
         It is no pause over `span`, where the speech is to be.
         """
-        kind = kind or self.kinds[generator.integers(len(self.kinds))]
+        if kind is None:
+            share = self._weights.cumsum() / self._weights.sum()
+            drawn = self._sources[min(int(share.searchsorted(generator.random(), "right")), len(share) - 1)]
+            kind = sorted(drawn)[generator.integers(len(drawn))]
+            cuts = drawn[kind]
+        else:
+            cuts = self.cuts[kind]
         for _ in range(TRIES):
-            cut = self.cuts[kind][generator.integers(len(self.cuts[kind]))]
+            cut = cuts[generator.integers(len(cuts))]
             recording = self.store(cut)
             offset = int(generator.integers(max(1, len(recording) - num_samples + 1)))
             segment = _piece(recording, offset, num_samples)

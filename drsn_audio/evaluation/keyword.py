@@ -16,6 +16,7 @@ from drsn_audio.datasets.batch import collate
 from drsn_audio.datasets.keyword import Clip, EvaluationClips, fit_clip
 from drsn_audio.datasets.manifests import AudioStore, ManifestError, load_cut
 from drsn_audio.datasets.noise_pool import NoisePool
+from drsn_audio.metrics.keyword import accuracy
 from drsn_audio.models.model import AudioModel
 
 
@@ -36,7 +37,7 @@ class Trials:
 
     @property
     def accuracy(self) -> float:
-        return float(self.correct.mean())
+        return accuracy(self.targets, self.predictions)
 
 
 @torch.inference_mode()
@@ -79,11 +80,14 @@ def run_trials(
                 sources.setdefault(condition, []).extend(batch.noise_source)
             if progress and task is not None:
                 progress.advance(task, len(batch.noise_source))
-    return [
-        Trials(kind, snr, np.concatenate(answers), np.tile(targets, n), np.tile(speakers, n), np.array(heard))
-        for (kind, snr), answers in conditions.items()
-        if (heard := sources[kind, snr]) and (n := len(heard) // len(clips))
-    ]
+    trials = []
+    for (kind, snr), answers in conditions.items():
+        times = draws if snr is not None else 1
+        heard = np.array(sources[kind, snr])
+        trials.append(
+            Trials(kind, snr, np.concatenate(answers), np.tile(targets, times), np.tile(speakers, times), heard)
+        )
+    return trials
 
 
 @torch.inference_mode()
@@ -111,10 +115,10 @@ def run_mixed_trials(
     for (kind, snr), group in groups.items():
         answers = []
         for begin in range(0, len(group), batch_size):
-            waves = [
-                fit_clip(load_cut(clip.cut, rate), num_samples(model)) for clip in group[begin : begin + batch_size]
-            ]
-            logits = model.head.last(model(torch.from_numpy(np.stack(waves)).to(device)), None)
+            loaded = [load_cut(clip.cut, rate)[: num_samples(model)] for clip in group[begin : begin + batch_size]]
+            waves = torch.from_numpy(np.stack([fit_clip(wave, num_samples(model)) for wave in loaded])).to(device)
+            lengths = torch.tensor([len(wave) for wave in loaded], device=device)
+            logits = model.head.last(model(waves, lengths), model.output_lengths(lengths))
             answers.append(logits.argmax(-1).cpu().numpy())
             if progress and task is not None:
                 progress.advance(task, len(waves))

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from rich.progress import Progress
 
 from drsn_audio.config import ConfigError, DataConfig, EvaluateConfig, NoiseSource
-from drsn_audio.datasets.keyword import keyword_clips
+from drsn_audio.datasets.keyword import SILENCE, keyword_clips
 from drsn_audio.datasets.manifests import AudioStore, ManifestError, file_sha256, read_cuts
 from drsn_audio.datasets.noise_pool import NoisePool
 from drsn_audio.evaluation.keyword import Trials, run_mixed_trials, run_trials
@@ -27,21 +27,25 @@ def evaluate_keywords(
     name: str,
     data: DataConfig,
     evaluate: EvaluateConfig,
-    seed: int = 0,
+    checkpoint: Mapping[str, Any] | None = None,
     progress: Progress | None = None,
 ) -> dict[str, Any]:
     """Accuracy of a keyword model on speech manifests, clean and mixed with noise -> run.json's content.
 
     Without `noise` the cuts are taken as they are: those that carry `noise_kind` and `snr_db` (as `drsn-audio mix`
-    writes them) are grouped by them, others count as clean. `name` is what tables call the model.
+    writes them) are grouped by them, others count as clean. `name` is what tables call the model; `checkpoint` is
+    what its checkpoint says of it: which weights these are, and how they were trained.
 
     Raises:
         ManifestError, AudioError, ConfigError: a manifest, a file or a word that cannot be used.
     """
     _check(evaluate)
     labels = model.config.labels
-    cuts = read_cuts(manifests)
+    cuts, seed = read_cuts(manifests), evaluate.seed
     if noise:
+        mixed = next((cut.id for cut in cuts if (cut.custom or {}).get("snr_db") is not None), None)
+        if mixed:
+            raise ConfigError(f"{mixed}: is mixed with noise already: evaluate such cuts without further noise")
         clips = keyword_clips(cuts, labels, data)
         store = AudioStore(model.config.frontend.sample_rate)
         pool = NoisePool(noise, store)
@@ -73,12 +77,13 @@ def evaluate_keywords(
             "parameters": count_parameters(model),
             "multiply_adds": count_multiply_adds(model),
             "labels": list(labels),
+            "checkpoint": {key: (checkpoint or {}).get(key) for key in ("sha256", "step", "seed", "commit", "command")},
         },
         "data": {
             "manifest": ", ".join(map(str, manifests)),
             "sha256": "+".join(file_sha256(path) for path in manifests),
             "utterances": sum(clip.cut is not None for clip in clips),
-            "speakers": len({clip.speaker for clip in clips if clip.speaker != clip.id}),
+            "speakers": _count_speakers([clip.speaker for clip in clips]),
             "noise": [_describe_noise(source) for source in noise],
         },
         "conditions": summarise(trials, len(labels), seed=seed, replicates=evaluate.replicates),
@@ -107,7 +112,7 @@ def summarise(trials: Sequence[Trials], num_classes: int, *, seed: int, replicat
                 "snr_db": one.snr_db,
                 **_bounds(*interval),
                 "trials": len(one.targets),
-                "speakers": len(set(one.speakers)),
+                "speakers": _count_speakers(one.speakers),
                 "noise_recordings": 0 if noises is None else len(set(noises)),
                 "confusion": confusion_matrix(one.targets, one.predictions, num_classes).tolist(),
             }
@@ -131,9 +136,14 @@ def _mean(group: Sequence[Trials], snr_db: float | None, seed: int, replicates: 
         "snr_db": snr_db,
         **_bounds(*interval),
         "trials": len(correct),
-        "speakers": len(set(speakers)),
+        "speakers": _count_speakers(speakers),
         "noise_recordings": len(set(noises)),
     }
+
+
+def _count_speakers(speakers: Iterable[str]) -> int:
+    """Of clips in which somebody speaks; for the bootstrap every silence is a speaker of its own."""
+    return len({speaker for speaker in speakers if not speaker.startswith(f"{SILENCE}-")})
 
 
 def _bounds(mean: float, low: float, high: float) -> dict[str, float | None]:

@@ -7,10 +7,10 @@ from functools import partial
 
 from numpy.random import Generator
 
+from drsn_audio.noise.babble import music, talkers
 from drsn_audio.noise.machines import hammer, motor
 from drsn_audio.noise.scene import Place, Source, draw_response
 from drsn_audio.noise.vehicles import horns, rumble, sirens, traffic
-from drsn_audio.noise.voices import music, talkers
 
 # What stands out in a street, and how often it is there.
 SOURCES: list[tuple[float, Callable[[int, Generator], Source]]] = [

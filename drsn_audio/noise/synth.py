@@ -13,7 +13,7 @@ from drsn_audio.noise.street import draw_street
 
 
 def street_noise(num_samples: int, sample_rate: int, seed: int) -> np.ndarray:
-    """Traffic, horns, sirens, voices, music: float32 [N] at -26 dB re full scale.
+    """Traffic, horns, sirens, voices, music: float32 [N] at about -26 dB re full scale.
 
     Raises:
         ValueError: fewer than one sample, or a sample rate under 8 kHz.
@@ -22,7 +22,7 @@ def street_noise(num_samples: int, sample_rate: int, seed: int) -> np.ndarray:
 
 
 def factory_noise(num_samples: int, sample_rate: int, seed: int) -> np.ndarray:
-    """Motors, fans, hammers, drills, grinders, compressed air: float32 [N] at -26 dB re full scale.
+    """Motors, fans, hammers, drills, grinders, compressed air: float32 [N] at about -26 dB re full scale.
 
     Raises:
         ValueError: fewer than one sample, or a sample rate under 8 kHz.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -27,12 +27,12 @@ from torch.utils.data import DataLoader
 from drsn_audio.config import ConfigError, ExperimentConfig, TrainConfig, config_to_yaml
 from drsn_audio.datasets.batch import Batch, collate
 from drsn_audio.datasets.draws import plan_batches
-from drsn_audio.datasets.keyword import TrainingClips, keyword_clips
+from drsn_audio.datasets.keyword import Clip, TrainingClips, keyword_clips
 from drsn_audio.datasets.manifests import AudioStore, read_cuts
 from drsn_audio.datasets.noise_pool import NoisePool
 from drsn_audio.evaluation.keyword import num_samples, run_trials
 from drsn_audio.evaluation.provenance import provenance
-from drsn_audio.models.checkpoint import save_checkpoint, write_atomically
+from drsn_audio.models.checkpoint import load_checkpoint, save_checkpoint, write_atomically
 from drsn_audio.models.model import AudioModel, count_multiply_adds, count_parameters
 from drsn_audio.training.augment import spec_augment
 from drsn_audio.training.optim import make_average, make_optimizer, make_schedule
@@ -76,7 +76,11 @@ def train(config: ExperimentConfig) -> Path:
         accelerator = Accelerator(cpu=config.train.device == "cpu", mixed_precision=config.train.precision)
     except ValueError as error:
         raise ConfigError(f"train.precision={config.train.precision}: {error}") from None
+    if accelerator.num_processes > 1:
+        raise ConfigError("training runs in one process so far: start it without accelerate launch")
     model = AudioModel(config.model)
+    if config.init:
+        start_from(model, Path(config.init))
     store = AudioStore(config.model.frontend.sample_rate, CACHE_BYTES // max(1, config.train.workers))
     heard = dataclasses.replace(config.data, silence_share=config.augment.silence_share)
     clips = keyword_clips(read_cuts(config.data.train), config.model.labels, heard)
@@ -96,6 +100,7 @@ def train(config: ExperimentConfig) -> Path:
     run = Path(config.run)
     run.mkdir(parents=True, exist_ok=True)
     write_atomically(run / "config.yaml", config_to_yaml(config).encode())
+    log_prior = class_log_prior(clips, len(config.model.labels)).to(accelerator.device)
     sizes = {"parameters": count_parameters(model), "multiply_adds": count_multiply_adds(model)}
     model = model.to(accelerator.device).to(memory_format=torch.channels_last)
     average = make_average(model, config.train.ema_decay)
@@ -114,7 +119,7 @@ def train(config: ExperimentConfig) -> Path:
             model.train()
             started = time.perf_counter()
             for batch in loader:
-                losses = training_step(wrapped, batch.to(accelerator.device), config, accelerator, step)
+                losses = training_step(wrapped, batch.to(accelerator.device), config, accelerator, step, log_prior)
                 loss = torch.stack(list(losses.values())).sum()
                 optimizer.zero_grad()
                 accelerator.backward(loss)
@@ -127,7 +132,7 @@ def train(config: ExperimentConfig) -> Path:
                 if step == total_steps:
                     break
             seconds = time.perf_counter() - started
-            trials = run_trials(averaged, dev, dev_noise, store, snr_db=DEV_SNR_DB, draws=1, seed=config.seed)
+            trials = run_trials(averaged, dev, dev_noise, store, snr_db=DEV_SNR_DB, draws=1, seed=config.evaluate.seed)
             accuracy = sum(t.accuracy for t in trials) / len(trials)
             info["metrics"] = {"dev_accuracy": accuracy, "epoch": epoch + 1}
             save_checkpoint(run, "last", averaged, step=step, info=info)
@@ -138,6 +143,23 @@ def train(config: ExperimentConfig) -> Path:
             if step == total_steps:
                 break
     return run / "best.json"
+
+
+def start_from(model: AudioModel, place: Path) -> None:
+    """Load the weights of a run folder or checkpoint into a model of the same layers and labels.
+
+    Raises:
+        CheckpointError: it cannot be used.
+        ConfigError: other layers, or other labels.
+    """
+    trained, _ = load_checkpoint(place / "best.json" if place.is_dir() else place)
+    if list(trained.config.labels) != list(model.config.labels):
+        raise ConfigError(f"init={place}: knows the labels {list(trained.config.labels)}: give model.labels the same")
+    try:
+        model.load_state_dict(trained.state_dict())
+    except RuntimeError:
+        differing = sorted(k for k, v in vars(trained.config).items() if v != getattr(model.config, k))
+        raise ConfigError(f"init={place}: another model ({', '.join(differing)} differ): use its config") from None
 
 
 def _check(config: TrainConfig) -> None:
@@ -151,8 +173,19 @@ def _check(config: TrainConfig) -> None:
         raise ConfigError(f"train.batch_size={config.batch_size}: give 2 or more, BatchNorm needs them")
 
 
+def class_log_prior(clips: Sequence[Clip], num_classes: int) -> torch.Tensor:
+    """Log of each class's share of the clips, [K]; a class without clips counts as one clip."""
+    counts = torch.bincount(torch.tensor([clip.target for clip in clips]), minlength=num_classes)
+    return (counts.clamp(min=1) / len(clips)).log()
+
+
 def training_step(
-    model: torch.nn.Module, batch: Batch, config: ExperimentConfig, accelerator: Accelerator, step: int
+    model: torch.nn.Module,
+    batch: Batch,
+    config: ExperimentConfig,
+    accelerator: Accelerator,
+    step: int,
+    log_prior: torch.Tensor,
 ) -> dict[str, torch.Tensor]:
     """Mix, forward: named losses of one batch."""
     generator = torch.Generator().manual_seed(config.seed * 1_000_003 + step)
@@ -162,7 +195,8 @@ def training_step(
             batch.mix(),
             augment=lambda s, _: spec_augment(s, config.augment, config.model.frontend.hop_ms, generator),
         )
-        return plain.head.loss(logits, None, batch.target, config.train.label_smoothing)
+        adjustment = config.train.logit_adjustment * log_prior
+        return plain.head.loss(logits, None, batch.target, config.train.label_smoothing, adjustment)
 
 
 class Watch:

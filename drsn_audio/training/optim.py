@@ -14,9 +14,9 @@ from drsn_audio.config import TrainConfig
 
 
 def make_optimizer(model: nn.Module, config: TrainConfig) -> torch.optim.AdamW:
-    """AdamW; biases and norms are not decayed."""
-    decayed = [p for p in model.parameters() if p.dim() > 1]
-    others = [p for p in model.parameters() if p.dim() <= 1]
+    """AdamW; what is one number a channel (biases, norms, priors) is not decayed."""
+    decayed = [p for p in model.parameters() if p.numel() > p.shape[0]]
+    others = [p for p in model.parameters() if p.numel() == p.shape[0]]
     groups = [
         {"params": decayed, "weight_decay": config.weight_decay},
         {"params": others, "weight_decay": 0.0},

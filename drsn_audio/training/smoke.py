@@ -34,6 +34,7 @@ def smoke_config(config: ExperimentConfig, folder: Path) -> ExperimentConfig:
     return dataclasses.replace(
         config,
         run=str(folder),
+        init="",
         data=data,
         train=dataclasses.replace(config.train, max_steps=STEPS, batch_size=4, device="cpu", workers=0),
     )

@@ -13,26 +13,30 @@ from rich.console import Console
 from rich.progress import Progress
 
 from drsn_audio.cli import guarded
-from drsn_audio.config import load_config
+from drsn_audio.config import ConfigError, load_config
 
 
-def evaluate_run(run: Path, overrides: list[str]) -> list[Path]:
+def evaluate_run(run: Path, overrides: list[str], device: str = "cpu") -> list[Path]:
     """Print the table, write run.json, table.md and the pictures into the run folder; returns their paths."""
     from drsn_audio.api import load
     from drsn_audio.evaluation.run import evaluate_keywords
     from drsn_audio.reports.folder import write_report
     from drsn_audio.reports.table import terminal_table
 
+    foreign = [word for word in overrides if not word.startswith(("evaluate.", "data."))]
+    if foreign:
+        raise ConfigError(f"{', '.join(foreign)}: the model is trained already: override evaluate.* and data.* only")
     config = load_config(run / "config.yaml", overrides)
+    model = load(run, device)
     with Progress(console=Console(stderr=True), transient=True) as progress:
         facts = evaluate_keywords(
-            load(run).module,
+            model.module,
             config.data.test,
             config.data.noise_test,
             name=run.resolve().name,
             data=config.data,
             evaluate=config.evaluate,
-            seed=config.seed,
+            checkpoint=model.info,
             progress=progress,
         )
     Console().print(terminal_table(facts))
@@ -42,11 +46,12 @@ def evaluate_run(run: Path, overrides: list[str]) -> list[Path]:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("run", type=Path, help="run folder of train.py")
+    parser.add_argument("--device", default="cpu", help="cpu, cuda, mps (default: cpu)")
     parser.add_argument("overrides", nargs="*", metavar="key=value")
     options = parser.parse_args()
 
     def run() -> None:
-        for path in evaluate_run(options.run, options.overrides):
+        for path in evaluate_run(options.run, options.overrides, options.device):
             print(path)
 
     return guarded(run)

@@ -198,7 +198,7 @@ def test_an_equalised_noise_keeps_the_snr(clips, noise, store):
 
 def test_noise_speed_changes_its_pitch(clips, tmp_path):
     from drsn_audio.corpora.cuts import NoiseFile
-    from drsn_audio.corpora.manifests import prepare
+    from drsn_audio.corpora.prepare import prepare
 
     sf.write(tmp_path / "hum.wav", 0.1 * np.sin(2 * np.pi * 1000 * np.arange(2 * RATE) / RATE), RATE)
     hum = [NoiseFile("hum", tmp_path / "hum.wav", "street", noise_class="hum", source="hum")]
@@ -292,7 +292,7 @@ def test_fit_clip():
 def test_real_speech_in_real_noise_has_its_snr(real_audio, tmp_path):
     from drsn_audio.corpora import CORPORA
     from drsn_audio.corpora.cuts import SpeechFile
-    from drsn_audio.corpora.manifests import prepare
+    from drsn_audio.corpora.prepare import prepare
 
     paths = sorted((real_audio / "speech_commands_subset" / "yes").glob("*_nohash_0.flac"))[:12]
     speech = [SpeechFile(path.stem, path, "dev", "yes", path.stem) for path in paths]

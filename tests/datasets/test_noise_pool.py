@@ -10,7 +10,7 @@ import soundfile as sf
 
 from drsn_audio.config import NoiseSource
 from drsn_audio.corpora.cuts import NoiseFile
-from drsn_audio.corpora.manifests import prepare
+from drsn_audio.corpora.prepare import prepare
 from drsn_audio.datasets.manifests import AudioStore, ManifestError
 from drsn_audio.datasets.noise_pool import NoisePool
 from drsn_audio.noise.level import rms_db

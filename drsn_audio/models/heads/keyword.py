@@ -36,10 +36,22 @@ class KeywordHead(nn.Module):
         return self.linear(self.dropout(summary))
 
     def loss(
-        self, logits: Tensor, lengths: Tensor | None, targets: Tensor, label_smoothing: float = 0.0
+        self,
+        logits: Tensor,
+        lengths: Tensor | None,
+        targets: Tensor,
+        label_smoothing: float = 0.0,
+        log_prior: Tensor | None = None,
     ) -> dict[str, Tensor]:
-        """Cross-entropy of targets [B]: of the clip's logits, or of the last valid frame's where causal."""
-        return {"cross_entropy": F.cross_entropy(self.last(logits, lengths), targets, label_smoothing=label_smoothing)}
+        """Cross-entropy of targets [B]: of the clip's logits, or of the last valid frame's where causal.
+
+        `log_prior` [K] is added to the logits, which then need not know it: logit adjustment for classes that are
+        more frequent in training than in use (Menon et al. 2021, arXiv:2007.07314).
+        """
+        last = self.last(logits, lengths)
+        if log_prior is not None:
+            last = last + log_prior
+        return {"cross_entropy": F.cross_entropy(last, targets, label_smoothing=label_smoothing)}
 
     def last(self, logits: Tensor, lengths: Tensor | None) -> Tensor:
         """Logits [B, K] at the end of each clip."""

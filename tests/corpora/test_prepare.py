@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from drsn_audio.audio import AudioError
 from drsn_audio.corpora import CORPORA
 from drsn_audio.corpora.cuts import NoiseFile, SpeechFile
-from drsn_audio.corpora.manifests import prepare, unit_hash
+from drsn_audio.corpora.prepare import prepare, unit_hash
 
 
 def speech(path, part="train", id=None):
