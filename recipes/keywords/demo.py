@@ -20,7 +20,12 @@ from drsn_audio.datasets.mixing import mix_files
 from drsn_audio.training.loop import train
 
 CONFIG = Path(__file__).parent / "configs" / "demo.yaml"
-OTHER_WORDS = ("house", "seven", "water", "machine")  # answered with "unknown"
+# Words that are none of the commands, to be answered with "unknown": folder -> words, voices to train, dev and test.
+# The test has words that training never heard.
+OTHER_WORDS = {
+    "others": ("house seven water machine bird happy marvin forward under people".split(), (20, 4, 0)),
+    "unheard": ("engine yellow never garden".split(), (0, 0, 10)),
+}
 SNR_DB = 5.0
 
 
@@ -31,10 +36,10 @@ def demo() -> None:
     started = time.perf_counter()
 
     console.rule("1 of 4: voices and noise")
-    voices = CORPORA["voices"](
-        None, run / "data" / "voices", words=[*COMMANDS, *OTHER_WORDS], voices_per_part=(60, 12, 20)
-    )
+    voices = CORPORA["voices"](None, run / "data" / "commands", words=COMMANDS, voices_per_part=(100, 12, 20))
     print(voices)
+    for name, (words, counts) in OTHER_WORDS.items():
+        print(CORPORA["voices"](None, run / "data" / name, words=words, voices_per_part=counts))
     print(CORPORA["synthetic-noise"](None, run / "data" / "noise", count=40, duration_s=10.0))
 
     console.rule("2 of 4: training")

@@ -120,7 +120,12 @@ def test_evaluation_gives_a_run_that_reports_can_read(task, tmp_path, monkeypatc
     monkeypatch.setattr("drsn_audio.evaluation.run.count_multiply_adds", lambda model: 7)
     noise = [NoiseSource(str(task.noise), folds=[3])]
     facts = evaluate_keywords(
-        Answers(pitch), [str(task.test)], noise, name="tones", data=DataConfig(), evaluate=EVALUATE, seed=3
+        Answers(pitch),
+        [str(task.test)],
+        noise,
+        name="tones",
+        data=DataConfig(),
+        evaluate=dataclasses.replace(EVALUATE, seed=3),
     )
     facts = json.loads(json.dumps(facts, allow_nan=False))
     run = Run(facts)
