@@ -77,7 +77,29 @@ def test_the_last_samples_are_heard(model, say):
     assert answer.end == pytest.approx(len(wave) / RATE, abs=1e-3)
 
 
-def test_short_sound_is_padded(model):
+def test_the_last_window_ends_with_the_sound(model):
+    windows, starts = model._windows(np.arange(int(0.5 * RATE) + 100, dtype=np.float32))
+    assert starts.tolist() == [0, 100]
+    assert windows[-1][-1] == 0.5 * RATE + 99
+
+
+def test_short_sound_is_heard_to_its_end_only(model, say):
+    """Digital silence behind it is no part of it."""
+    word = say("mid", "eve")
+    with torch.inference_mode():
+        padded = np.pad(word, (0, RATE // 2 - len(word)))
+        logits = model.module(torch.from_numpy(padded)[None], torch.tensor([len(word)]))
+    expected = dict(zip(model.labels, logits.softmax(-1)[0].tolist(), strict=True))
+    assert model.classify(word).scores == pytest.approx(expected, abs=1e-5)
+
+
+def test_lists_and_tensors_are_taken(model, say):
+    word = say("mid", "eve")
+    assert model.classify(torch.from_numpy(word)) == model.classify(word)
+    assert model.classify(word.tolist()).label == model.classify(word).label
+
+
+def test_the_shortest_sound(model):
     assert set(model.classify(np.zeros(1, np.float32)).scores) == {"low", "mid", "high", "silence"}
 
 

@@ -222,6 +222,9 @@ def test_evaluate_mixes_and_name_the_run_of_a_checkpoint(cli, run, task, tmp_pat
     assert status == 0
     assert "machinery" in "\n".join(out)
     assert "tones" in "\n".join(out)
+    status, _, err = cli("evaluate", "--model", run, "--manifest", manifest, "--noise", task.noise, "--quiet")
+    assert (status, len(err)) == (2, 1)
+    assert "is mixed with noise already" in err[0]
 
 
 @pytest.mark.parametrize(
@@ -232,6 +235,7 @@ def test_evaluate_mixes_and_name_the_run_of_a_checkpoint(cli, run, task, tmp_pat
         (["--noise", "NOISE", "--folds", "9"], "nothing is left of kinds [] and folds [9]"),
         (["--noise", "NOISE", "--draws", "0"], "evaluate.draws=0"),
         (["--noise", "NOISE", "--snr", "nan"], "evaluate.snr_db=[nan]"),
+        (["--snr", "5", "--draws", "2"], "--snr, --draws without --noise"),
         (["-o", "/dev/null/x"], "/dev/null/x: Not a directory: check the path"),
     ],
 )

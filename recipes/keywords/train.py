@@ -1,7 +1,7 @@
 """Train a keyword model: a config, and what differs from it as key=value.
 
 example:
-  python recipes/keywords/train.py --config recipes/keywords/configs/subset.yaml seed=1 model.shrinkage=none
+  python recipes/keywords/train.py --config recipes/keywords/configs/subset.yaml run=runs/none model.shrinkage=none
 """
 
 from __future__ import annotations

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import soundfile as sf
 
-from drsn_audio.config import NoiseSource
+from drsn_audio.config import ConfigError, NoiseSource
 from drsn_audio.corpora.cuts import NoiseFile
 from drsn_audio.corpora.prepare import prepare
 from drsn_audio.datasets.manifests import AudioStore, ManifestError
@@ -81,6 +81,20 @@ def test_kinds_are_drawn_equally_often(task):
     assert counts["street/street1"] == pytest.approx(600, abs=60)  # 3.5 standard deviations
     for fold in (1, 2, 3):
         assert counts[f"machinery/machinery{fold}"] == pytest.approx(200, abs=50)
+
+
+def test_sources_are_drawn_by_their_weights(task):
+    sources = [NoiseSource(str(task.noise), kinds=["street"], weight=3), NoiseSource(str(task.noise), folds=[1])]
+    pool = NoisePool(sources, AudioStore(RATE))
+    rng = np.random.default_rng(0)
+    street = sum(pool.draw(100, rng).kind == "street" for _ in range(2000)) / 2000
+    assert street == pytest.approx(3 / 4 + 1 / 4 * 1 / 2, abs=0.03)  # the second source has both kinds
+
+
+@pytest.mark.parametrize("weight", [0, -1.0])
+def test_a_weight_that_is_none(task, weight):
+    with pytest.raises(ConfigError, match="give positive numbers"):
+        NoisePool([NoiseSource(str(task.noise), weight=weight)], AudioStore(RATE))
 
 
 def test_a_draw_depends_on_its_generator_alone(task):

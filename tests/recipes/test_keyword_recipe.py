@@ -62,10 +62,10 @@ def test_smoke_of_every_config(call, config, tmp_path):
 @pytest.mark.parametrize("config", CONFIGS, ids=lambda path: path.stem)
 def test_configs_split_their_noise(config):
     data = load_config(config).data
-    heard = {(s.manifest, fold) for s in data.noise_train for fold in s.folds}
-    tested = {(s.manifest, fold) for s in data.noise_test for fold in s.folds}
-    assert not heard & tested
-    assert {s.manifest for s in data.noise_test} <= {s.manifest for s in data.noise_test if s.folds}
+    parts = (data.noise_train, data.noise_dev, data.noise_test)
+    trained, chosen, tested = ({(s.manifest, fold) for s in part for fold in s.folds} for part in parts)
+    assert not (trained & chosen or trained & tested or chosen & tested)
+    assert all(s.folds for part in parts[1:] for s in part)
     assert not set(data.train) & {*data.dev, *data.test}
 
 

@@ -12,7 +12,8 @@ from drsn_audio.datasets.manifests import AudioStore, ManifestError, read_cuts
 from drsn_audio.datasets.noise_pool import NoisePool
 from drsn_audio.evaluation.keyword import run_trials
 from drsn_audio.models.checkpoint import load_checkpoint
-from drsn_audio.training.loop import Planned, train
+from drsn_audio.models.model import AudioModel
+from drsn_audio.training.loop import Planned, class_log_prior, start_from, train
 
 
 def weights(config, folder, **changes):
@@ -108,3 +109,34 @@ def test_data_that_is_not_there_leaves_the_run_folder_alone(config, tmp_path):
     with pytest.raises(ManifestError, match="no manifest is given"):
         weights(nothing, tmp_path / "run")
     assert not (tmp_path / "run").exists()
+
+
+def test_it_starts_from_a_checkpoint(run, config):
+    trained, _ = load_checkpoint(run / "best.json")
+    model = AudioModel(config.model)
+    start_from(model, run)
+    for name, value in trained.state_dict().items():
+        assert torch.equal(value, model.state_dict()[name]), name
+
+
+def test_it_does_not_start_from_another_model(run, config):
+    with pytest.raises(ConfigError, match="knows the labels"):
+        start_from(AudioModel(dataclasses.replace(config.model, labels=["low", "mid"])), run)
+    with pytest.raises(ConfigError, match=r"another model .*shrinkage"):
+        start_from(AudioModel(dataclasses.replace(config.model, shrinkage="none")), run)
+
+
+def test_the_log_prior_is_that_of_the_clips(task, config):
+    clips = keyword_clips(read_cuts([task.train]), ["low", "mid", "high", "other"], config.data)  # three of each word
+    expected = torch.tensor([3, 3, 3, 1]) / len(clips)  # no clip counts as one
+    torch.testing.assert_close(class_log_prior(clips, 4), expected.log())
+
+
+def test_adjusted_logits_pay_for_rare_classes(config):
+    """A model that says nothing is told to say what the prior does not: the gradient lifts the rare class most."""
+    head = AudioModel(config.model).head
+    prior = torch.tensor([0.7, 0.1, 0.1, 0.1])
+    for adjustment, expected in ((None, 0.25), (prior.log(), 0.1)):
+        logits = torch.zeros(1, 4, requires_grad=True)
+        head.loss(logits, None, torch.tensor([1]), log_prior=adjustment)["cross_entropy"].backward()
+        assert logits.grad[0, 1] == pytest.approx(expected - 1, abs=1e-6)
