@@ -64,7 +64,9 @@ def test_configs_split_their_noise(config):
     data = load_config(config).data
     parts = (data.noise_train, data.noise_dev, data.noise_test)
     trained, chosen, tested = ({(s.manifest, fold) for s in part for fold in s.folds} for part in parts)
-    assert not (trained & chosen or trained & tested or chosen & tested)
+    assert trained.isdisjoint(chosen)
+    assert trained.isdisjoint(tested)
+    assert chosen.isdisjoint(tested)
     assert all(s.folds for part in parts[1:] for s in part)
     assert not set(data.train) & {*data.dev, *data.test}
 
