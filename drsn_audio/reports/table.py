@@ -36,7 +36,8 @@ def markdown_table(facts: Mapping[str, Any]) -> str:
 def terminal_table(facts: Mapping[str, Any]) -> Table:
     """run.json -> the numbers of `markdown_table` for rich.print, turned, so that they fit 80 columns."""
     run = Run(facts)
-    table = Table(title=Text(run.title), caption=Text(_caption(run).replace("`", "")), caption_justify="left")
+    caption = Text(_caption(run).replace("`", ""))
+    table = Table(title=Text(run.title), caption=caption, caption_justify="left", min_width=72)
     table.add_column("SNR", justify="right")
     for kind in _rows(run):
         table.add_column(Text(kind), justify="right")
