@@ -63,7 +63,10 @@ class Batch:
         return Batch(*moved)
 
     def mix(self, snr_db: float | None = None) -> Tensor:
-        """Noisy waves [B, N], at the drawn SNRs or at one for all (inf: clean; noise alone is then 40 dB down)."""
+        """Noisy waves [B, N], at the drawn SNRs or at one for all (inf: clean).
+
+        Noise alone never lies more than 40 dB below where the speech would: in silence, too, there is a room.
+        """
         snr = self.snr_db if snr_db is None else torch.full_like(self.snr_db, snr_db)
         noise = equalise(self.noise, self.noise_gains_db) if self.noise_gains_db.any() else self.noise
         noisy, _ = mix_at_snr(
