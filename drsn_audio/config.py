@@ -16,8 +16,12 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
+from drsn_audio.errors import InputError
 
-class ConfigError(ValueError):
+SILENCE, UNKNOWN = "silence", "unknown"  # labels of a meaning of their own: nobody speaks; another word
+
+
+class ConfigError(InputError):
     """A configuration that cannot be used. The message is one line."""
 
 
@@ -32,13 +36,23 @@ class FrontendConfig:
     f_max_hz: float = 8000.0
 
 
-# name -> size of the encoder. Parameters with `cw-frequency` and 12 labels stand in the recipe's README.
+def _drsn(width: int, blocks: list[int]) -> dict[str, Any]:
+    return {"encoder": "drsn", "width": width, "blocks": blocks, "shrinkage": "cw-frequency"}
+
+
+def _bc_resnet(width: int) -> dict[str, Any]:
+    return {"encoder": "bc-resnet", "width": width, "blocks": [2, 2, 4, 4], "shrinkage": ""}
+
+
+# name -> encoder and its size. Parameters with 12 labels stand in the recipe's README.
 PRESETS: dict[str, dict[str, Any]] = {
-    "10k": {"width": 5, "blocks": [1, 1, 1]},
-    "30k": {"width": 9, "blocks": [1, 1, 1]},
-    "100k": {"width": 17, "blocks": [1, 1, 1]},
-    "300k": {"width": 21, "blocks": [1, 1, 2]},
-    "1m": {"width": 30, "blocks": [1, 2, 3]},
+    "10k": _drsn(5, [1, 1, 1]),
+    "30k": _drsn(9, [1, 1, 1]),
+    "100k": _drsn(17, [1, 1, 1]),
+    "300k": _drsn(21, [1, 1, 2]),
+    "1m": _drsn(30, [1, 2, 3]),
+    # of arXiv:2106.04140 (but for 4, by the same rule): the number is tau, the width 8 tau
+    **{f"bc-resnet-{tau:g}": _bc_resnet(round(8 * tau)) for tau in (1, 1.5, 2, 3, 4, 6, 8)},
 }
 
 
@@ -46,11 +60,12 @@ PRESETS: dict[str, dict[str, Any]] = {
 class ModelConfig:
     preset: str = "100k"
     frontend: FrontendConfig = field(default_factory=FrontendConfig)
-    width: int = 0  # channels of the first stage, doubled by each further one; 0: the preset's
+    encoder: str = ""  # drsn | bc-resnet; none: the preset's
+    width: int = 0  # channels of the first stage, doubled (drsn) by each further one; 0: the preset's
     blocks: list[int] = field(default_factory=list)  # residual blocks a stage; none: the preset's
-    stem_kernel: int = 5
-    stem_stride: list[int] = field(default_factory=lambda: [2, 2])  # frequency, time
-    shrinkage: str = "cw-frequency"  # none | se | se-frequency | cs | cw | cw-frequency
+    stem_kernel: int = 5  # drsn only
+    stem_stride: list[int] = field(default_factory=lambda: [2, 2])  # frequency, time; drsn only
+    shrinkage: str = ""  # drsn only: none | se | se-frequency | cs | cw | cw-frequency; empty: the preset's
     pool: str = "clip"  # what the thresholds average over: clip | causal
     head: str = "keyword"
     clip_s: float = 1.0  # what a clip model hears at once
@@ -121,6 +136,7 @@ class TrainConfig:
     device: str = "auto"  # auto | cpu | cuda | mps
     precision: str = "no"  # no | fp16 | bf16
     max_steps: int = 0  # stop early (--smoke); 0 is no limit
+    false_accept_rate: float = 0.05  # share of clips without a keyword that may be answered with one: see calibrate.py
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ from drsn_audio.config import (
     PRESETS,
     ConfigError,
     ExperimentConfig,
+    ModelConfig,
     config_from_dict,
     config_to_dict,
     config_to_yaml,
@@ -49,7 +50,14 @@ def test_overrides_win_over_the_file_and_the_file_over_its_bases(tmp_path):
 @pytest.mark.parametrize("preset", PRESETS)
 def test_a_preset_sets_the_size(preset):
     model = load_config(overrides=[f"model.preset={preset}"]).model
-    assert {"width": model.width, "blocks": model.blocks} == PRESETS[preset]
+    assert {key: getattr(model, key) for key in ("encoder", "width", "blocks", "shrinkage")} == PRESETS[preset]
+    assert model == ModelConfig(preset=preset)
+
+
+def test_a_model_described_before_there_were_encoders_is_a_drsn():
+    """As checkpoints and run folders from then describe it."""
+    model = config_from_dict({"model": {"preset": "10k", "width": 4, "shrinkage": "se"}}).model
+    assert (model.encoder, model.width, model.shrinkage) == ("drsn", 4, "se")
 
 
 def test_explicit_values_win_over_the_preset(tmp_path):
@@ -60,7 +68,7 @@ def test_explicit_values_win_over_the_preset(tmp_path):
 
 def test_the_default_size_is_the_default_preset_s():
     model = ExperimentConfig().model
-    assert {"width": model.width, "blocks": model.blocks} == PRESETS[model.preset]
+    assert {key: getattr(model, key) for key in PRESETS[model.preset]} == PRESETS[model.preset]
 
 
 def test_lists_of_sources_become_dataclasses():

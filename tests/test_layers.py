@@ -12,10 +12,10 @@ ROOT = Path(__file__).resolve().parents[1]
 TOP_FOLDERS = ("drsn_audio", "recipes", "benchmarks")
 
 LAYERS = (
-    ("_version",),
+    ("_version", "errors"),
     ("config", "audio"),
     ("nn", "frontends", "noise", "metrics", "decoding"),
-    ("models", "corpora"),
+    ("models", "corpora", "pretrained"),
     ("datasets", "streaming"),
     ("export", "evaluation", "reports"),
     ("training",),

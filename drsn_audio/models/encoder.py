@@ -52,6 +52,7 @@ class Encoder(nn.Module):
             channels, bins = wider, _ceil_div(bins, stride[0])
         self.output_norm = MaskedBatchNorm2d(channels)
         self.channels, self.bins = channels, bins
+        self.time_strides = [stem_stride[1], *(2 for _ in config.blocks[1:])]
 
     def forward(self, spectrogram: Tensor, lengths: Tensor | None = None) -> Features:
         mask = frame_mask(lengths, spectrogram.shape[3], spectrogram.dtype)
@@ -65,6 +66,12 @@ class Encoder(nn.Module):
         mask = frame_mask(lengths, x.shape[3], x.dtype)
         levels[-1] = apply_mask(self.output_norm(x, mask).relu(), mask)
         return Features(levels, lengths)
+
+    def output_lengths(self, lengths: Tensor | None) -> Tensor | None:
+        """Lengths [B] in frames of the spectrogram -> of the last level."""
+        for stride in self.time_strides:
+            lengths = downsample_lengths(lengths, stride)
+        return lengths
 
 
 def _ceil_div(a: int, b: int) -> int:

@@ -6,27 +6,29 @@ from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
-from torch.utils.flop_counter import FlopCounterMode
 
 from drsn_audio.config import ConfigError, ModelConfig, nearest
 from drsn_audio.frontends import FRONTENDS
+from drsn_audio.models.bcresnet import BCResNet
 from drsn_audio.models.encoder import Encoder
 from drsn_audio.models.heads import HEADS
 from drsn_audio.nn.residual import downsample_lengths
 from drsn_audio.nn.shrinkage import POOLS, SHRINKAGES
 
+ENCODERS: dict[str, type[Encoder] | type[BCResNet]] = {"drsn": Encoder, "bc-resnet": BCResNet}
+
 Augment = Callable[[Tensor, Tensor | None], Tensor]
 
 
 class AudioModel(nn.Module):
-    """Front-end, DRSN encoder and head. The front-end is part of it, so that training and use cannot disagree."""
+    """Front-end, encoder and head. The front-end is part of it, so that training and use cannot disagree."""
 
     def __init__(self, config: ModelConfig):
         super().__init__()
         _check(config)
         self.config = config
         self.frontend = FRONTENDS[config.frontend.name](config.frontend)
-        self.encoder = Encoder(self.frontend.bins, config)
+        self.encoder = ENCODERS[config.encoder](self.frontend.bins, config)
         self.head = HEADS[config.head](self.encoder.channels, self.encoder.bins, config)
 
     def forward(self, wave: Tensor, lengths: Tensor | None = None, augment: Augment | None = None) -> Tensor:
@@ -41,10 +43,7 @@ class AudioModel(nn.Module):
 
     def output_lengths(self, lengths: Tensor | None) -> Tensor | None:
         """Lengths [B] in samples -> in frames T' of the logits."""
-        lengths = downsample_lengths(lengths, self.frontend.hop)
-        for stride in (self.config.stem_stride[1], *(2 for _ in self.config.blocks[1:])):
-            lengths = downsample_lengths(lengths, stride)
-        return lengths
+        return self.encoder.output_lengths(downsample_lengths(lengths, self.frontend.hop))
 
 
 def count_parameters(model: nn.Module) -> int:
@@ -54,6 +53,8 @@ def count_parameters(model: nn.Module) -> int:
 
 def count_multiply_adds(model: AudioModel) -> int:
     """Multiply-adds of convolutions and matrix products for one clip (`clip_s`), the FFT left out."""
+    from torch.utils.flop_counter import FlopCounterMode  # which imports triton
+
     was_training = model.training
     model.eval()
     wave = torch.zeros(1, round(model.config.clip_s * model.config.frontend.sample_rate))
@@ -66,8 +67,9 @@ def count_multiply_adds(model: AudioModel) -> int:
 def _check(config: ModelConfig) -> None:
     for key, value, known in (
         ("frontend.name", config.frontend.name, tuple(FRONTENDS)),
+        ("encoder", config.encoder, tuple(ENCODERS)),
         ("head", config.head, tuple(HEADS)),
-        ("shrinkage", config.shrinkage, tuple(SHRINKAGES)),
+        ("shrinkage", config.shrinkage, tuple(SHRINKAGES) if config.encoder == "drsn" else (config.shrinkage,)),
         ("pool", config.pool, POOLS),
     ):
         if value not in known:

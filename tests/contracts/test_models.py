@@ -1,5 +1,6 @@
 """What every model promises, over every line of the registries: shape, dtype, gradient, silence, batch, padding."""
 
+import copy
 from itertools import product
 
 import pytest
@@ -10,19 +11,30 @@ from torch import Tensor, nn
 
 from drsn_audio.config import PRESETS, config_from_dict
 from drsn_audio.frontends import FRONTENDS
+from drsn_audio.models.checkpoint import load_checkpoint, save_checkpoint
 from drsn_audio.models.heads import HEADS
 from drsn_audio.models.model import AudioModel
 from drsn_audio.nn.shrinkage import POOLS, SHRINKAGES
 
 LABELS = ["go", "stop", "unknown", "silence", "left"]
-KINDS = [*product(SHRINKAGES, POOLS, FRONTENDS, HEADS)]
-every_kind = pytest.mark.parametrize(("shrinkage", "pool", "frontend", "head"), KINDS)
+KINDS = [
+    *product(["10k"], SHRINKAGES, POOLS, FRONTENDS, HEADS),
+    *product(["bc-resnet-1"], [""], ["clip"], FRONTENDS, HEADS),
+]
+SIZES = [
+    (preset, *kind)
+    for preset, size in PRESETS.items()
+    for smallest, *kind in KINDS
+    if PRESETS[smallest]["encoder"] == size["encoder"]
+]
+NAMES = ("preset", "shrinkage", "pool", "frontend", "head")
+every_kind = pytest.mark.parametrize(NAMES, KINDS)
 _built: dict[tuple, AudioModel] = {}
 
 
-def build(shrinkage: str, pool: str, frontend: str, head: str, preset: str = "10k") -> AudioModel:
+def build(preset: str, shrinkage: str, pool: str, frontend: str, head: str) -> AudioModel:
     """A model in eval mode whose BatchNorm statistics are those of noise, so that padding would show. Built once."""
-    key = (shrinkage, pool, frontend, head, preset)
+    key = (preset, shrinkage, pool, frontend, head)
     if key not in _built:
         torch.manual_seed(0)
         names = {"preset": preset, "shrinkage": shrinkage, "pool": pool, "head": head, "frontend": {"name": frontend}}
@@ -49,10 +61,9 @@ def expected_shape(model: AudioModel, batch: int, samples: int) -> tuple[int, ..
     return (batch, frames, len(LABELS)) if model.config.pool == "causal" else (batch, len(LABELS))
 
 
-@every_kind
-@pytest.mark.parametrize("preset", PRESETS)
-def test_shape_dtype_and_finite_logits(shrinkage, pool, frontend, head, preset):
-    model = build(shrinkage, pool, frontend, head, preset)
+@pytest.mark.parametrize(NAMES, SIZES)
+def test_shape_dtype_and_finite_logits(preset, shrinkage, pool, frontend, head):
+    model = build(preset, shrinkage, pool, frontend, head)
     with torch.no_grad():
         logits = model(noise(2, 3000))
     assert logits.shape == expected_shape(model, 2, 3000)
@@ -62,9 +73,9 @@ def test_shape_dtype_and_finite_logits(shrinkage, pool, frontend, head, preset):
 
 
 @every_kind
-def test_gradients_reach_every_parameter(shrinkage, pool, frontend, head):
+def test_gradients_reach_every_parameter(preset, shrinkage, pool, frontend, head):
     """In eval mode: in training BatchNorm rightly leaves the bias before it without one."""
-    model = build(shrinkage, pool, frontend, head)
+    model = build(preset, shrinkage, pool, frontend, head)
     logits = model(noise(3, 4000, seed=1), torch.tensor([4000, 2000, 1]))
     (logits * torch.randn(logits.shape, generator=torch.Generator().manual_seed(2))).sum().backward()
     for name, parameter in model.named_parameters():
@@ -75,9 +86,9 @@ def test_gradients_reach_every_parameter(shrinkage, pool, frontend, head):
 
 @every_kind
 @pytest.mark.parametrize("training", [True, False])
-def test_silence_and_clipping_give_numbers(shrinkage, pool, frontend, head, training):
+def test_silence_and_clipping_give_numbers(preset, shrinkage, pool, frontend, head, training):
     """Logits and gradients stay finite on digital silence and on a full-scale square wave, padded or not."""
-    model = build(shrinkage, pool, frontend, head)
+    model = build(preset, shrinkage, pool, frontend, head)
     before = {key: value.clone() for key, value in model.state_dict().items()}
     model.train(training)
     square = torch.sign(torch.sin(torch.arange(4000) / 7.0) + 1e-3)
@@ -92,9 +103,9 @@ def test_silence_and_clipping_give_numbers(shrinkage, pool, frontend, head, trai
 
 
 @every_kind
-def test_a_training_step_on_padded_clips_goes_downhill(shrinkage, pool, frontend, head):
+def test_a_training_step_on_padded_clips_goes_downhill(preset, shrinkage, pool, frontend, head):
     """Named losses, scalar and finite; a small step against the gradient lowers their sum."""
-    model = build(shrinkage, pool, frontend, head)
+    model = build(preset, shrinkage, pool, frontend, head)
     wave, lengths, targets = noise(4, 4000), torch.tensor([4000, 3000, 100, 1]), torch.arange(4)
 
     def loss() -> Tensor:
@@ -118,9 +129,9 @@ def test_a_training_step_on_padded_clips_goes_downhill(shrinkage, pool, frontend
 @given(
     lengths=st.lists(st.integers(1, 6000), min_size=1, max_size=4), extra=st.integers(0, 900), seed=st.integers(0, 9)
 )
-def test_padding_and_batch_change_no_logit(shrinkage, pool, frontend, head, lengths, extra, seed):
+def test_padding_and_batch_change_no_logit(preset, shrinkage, pool, frontend, head, lengths, extra, seed):
     """Within 1e-5 of each clip alone, whatever stands beyond its length: louder noise, infinities, NaN."""
-    model = build(shrinkage, pool, frontend, head)
+    model = build(preset, shrinkage, pool, frontend, head)
     lengths = [1, *lengths]
     wave = noise(len(lengths), max(lengths) + extra, seed)
     batch = wave.clone()
@@ -140,13 +151,13 @@ def test_padding_and_batch_change_no_logit(shrinkage, pool, frontend, head, leng
 
 
 @every_kind
-def test_padding_changes_no_logit_in_training(shrinkage, pool, frontend, head):
+def test_padding_changes_no_logit_in_training(preset, shrinkage, pool, frontend, head):
     """Every BatchNorm sees the valid frames only: with dropout off, logits and statistics are those without padding."""
-    model = build(shrinkage, pool, frontend, head)
+    model = build(preset, shrinkage, pool, frontend, head)
     before = {key: value.clone() for key, value in model.state_dict().items()}
     model.train()
     for part in model.modules():
-        if isinstance(part, nn.Dropout):
+        if isinstance(part, nn.Dropout | nn.Dropout2d):
             part.eval()
     wave = noise(4, 3200)
     with torch.no_grad():
@@ -162,10 +173,21 @@ def test_padding_changes_no_logit_in_training(shrinkage, pool, frontend, head):
     model.load_state_dict(before)
 
 
+@every_kind
+def test_a_checkpoint_gives_the_same_model(tmp_path, preset, shrinkage, pool, frontend, head):
+    """Same config and bit-equal logits, saved from channels-last as training saves it."""
+    model = build(preset, shrinkage, pool, frontend, head)
+    last = copy.deepcopy(model).to(memory_format=torch.channels_last)
+    loaded, _ = load_checkpoint(save_checkpoint(tmp_path, "best", last, step=1, info={}))
+    assert loaded.config == model.config
+    with torch.no_grad():
+        assert torch.equal(loaded(noise(2, 4000)), model(noise(2, 4000)))
+
+
 @pytest.mark.parametrize(("shrinkage", "frontend", "head"), [*product(SHRINKAGES, FRONTENDS, HEADS)])
 def test_causal_models_do_not_look_ahead(shrinkage, frontend, head):
     """Logits of the frames whose samples have all been heard do not depend on what follows."""
-    model = build(shrinkage, "causal", frontend, head)
+    model = build("10k", shrinkage, "causal", frontend, head)
     last = 24  # the last front-end frame that has been heard; output frame j ends with front-end frame 8 j
     wave, heard = noise(1, 8000), last * 160 + 512
     changed = wave.clone()

@@ -15,15 +15,18 @@ class KeywordHead(nn.Module):
     """Features -> logits [B, K] of the clip, or, with pool="causal", [B, T', K] of all that was heard until then.
 
     Each channel is summed over frequency with learned weights (where in frequency a feature stands matters),
-    averaged over time, and mapped to the labels.
+    averaged over time, and mapped to the labels. BC-ResNet does the first itself, and has no dropout here.
     """
 
     def __init__(self, channels: int, bins: int, config: ModelConfig):
         super().__init__()
         self.causal = config.pool == "causal"
-        self.collapse = nn.Conv2d(channels, channels, (bins, 1), groups=channels, bias=False)
-        nn.init.normal_(self.collapse.weight, 1 / bins, 0.5 / bins)
-        self.dropout = nn.Dropout(config.dropout)
+        self.collapse: nn.Module = nn.Identity()
+        self.dropout: nn.Module = nn.Identity()
+        if config.encoder != "bc-resnet":
+            self.collapse = nn.Conv2d(channels, channels, (bins, 1), groups=channels, bias=False)
+            nn.init.normal_(self.collapse.weight, 1 / bins, 0.5 / bins)
+            self.dropout = nn.Dropout(config.dropout)
         self.linear = nn.Linear(channels, len(config.labels))
 
     def forward(self, features: Features) -> Tensor:
