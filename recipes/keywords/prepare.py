@@ -50,6 +50,7 @@ SYNTHESISED: dict[str, tuple[str, dict]] = {
     "voices-commands": ("voices", {"voices_per_part": (200, 10, 10), "seed": 1}),
     "voices-others": ("voices", {"words": OTHER_WORDS, "voices_per_part": (20, 2, 2), "seed": 2}),
     "synthetic-noise": ("synthetic-noise", {"count": 100, "duration_s": 20.0}),
+    "synthetic-noise-2": ("synthetic-noise", {"count": 300, "duration_s": 20.0, "seed": 1}),
 }
 
 
