@@ -3,30 +3,35 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import soundfile as sf
 import torch
 from torch import Tensor
 
-from drsn_audio.audio import AudioError, read_audio, resample
-from drsn_audio.datasets.keyword import SILENCE, UNKNOWN
+from drsn_audio.audio import AudioError, AudioReader, resample
+from drsn_audio.config import nearest
+from drsn_audio.decoding.detections import DETECT_BELOW, Heard, WindowAnswers
+from drsn_audio.decoding.listening import Listener, Sound
+from drsn_audio.errors import InputError
 from drsn_audio.models.checkpoint import CheckpointError, load_checkpoint
 from drsn_audio.models.model import AudioModel
 
 log = logging.getLogger("drsn_audio")
 
-WINDOWS_A_CLIP = 4  # longer sound is heard through a window that moves by a quarter of itself
-BATCH_WINDOWS = 64
+WINDOWS_A_CLIP = 8  # longer sound is heard through a window that moves by an eighth of itself
 
 
 @dataclass(frozen=True)
 class Classification:
-    """The word of a clip; score and scores are probabilities, start and end seconds of the window that held it."""
+    """A word and where it is: start and end in seconds.
+
+    `scores` are the probabilities of all labels, in the window that hears it best; `score` is the word's. Where a
+    keyword is less probable than the threshold, the label is "unknown" and the score 1 less its probability.
+    """
 
     label: str
     score: float
@@ -36,33 +41,55 @@ class Classification:
 
 
 def load(source: str | Path, device: str = "cpu") -> Recognizer:
-    """A trained model: a run folder, or a checkpoint's .json.
+    """A trained model: a run folder, a checkpoint's .json, or the name of a shipped one, e.g. "commands-12".
 
     Raises:
         CheckpointError: nothing there, or a checkpoint that is torn or was changed.
-        ValueError: a device that is not there.
+        InputError: a device that is not there.
     """
-    path = Path(source)
-    if path.is_dir():
-        path = path / "best.json"
-    elif path.suffix != ".json":
-        raise CheckpointError(f"{source}: no such run folder: name one, or the .json of a checkpoint")
-    model, info = load_checkpoint(path)
+    model, info = load_checkpoint(_checkpoint(source))
     try:
         model = model.to(device)
     except (RuntimeError, AssertionError) as error:  # torch's ways to say so
-        raise ValueError(f"device {device!r}: {str(error).splitlines()[0]} Use cpu, or what torch has here") from None
+        raise InputError(f"device {device!r}: {str(error).splitlines()[0]} Use cpu, or what torch has here") from None
     return Recognizer(model, info)
 
 
+def _checkpoint(source: str | Path) -> Path:
+    path = Path(source)
+    if path.is_dir():
+        return path / "best.json"
+    if path.suffix == ".json":
+        return path
+    from drsn_audio import pretrained
+
+    shipped = pretrained.find(str(source))
+    if shipped is None:
+        names = pretrained.names()
+        hint = nearest(str(source), names) if names else "name one that training made"
+        raise CheckpointError(f"{source}: no such run folder, checkpoint (.json) or shipped model; {hint}")
+    return shipped
+
+
 class Recognizer:
-    """A loaded model. `info` is what its checkpoint says of it; `module` the `AudioModel`, in eval mode."""
+    """A loaded model. `info` is what its checkpoint says of it; `module` the `AudioModel`, in eval mode.
+
+    `info["calibration"]` may hold a `temperature`, which divides the logits, and `reject_below`, the probability below
+    which a keyword is answered with "unknown".
+    """
 
     def __init__(self, module: AudioModel, info: dict[str, Any]):
+        """Raises CheckpointError where the calibration is none."""
         self.module = module.eval()
         self.info = info
         self.labels: list[str] = list(module.config.labels)
         self.sample_rate = module.config.frontend.sample_rate
+        calibration = info.get("calibration") or {}
+        self.temperature = calibration.get("temperature", 1.0)
+        self.reject_below = calibration.get("reject_below", 0.0)
+        for key, value, least in (("temperature", self.temperature, 1e-3), ("reject_below", self.reject_below, 0)):
+            if not isinstance(value, int | float) or not least <= value < np.inf:
+                raise CheckpointError(f"calibration.{key} of the checkpoint is {value!r}: calibrate it again")
         self._said = False
 
     def __call__(self, wave: Tensor, lengths: Tensor | None = None) -> Tensor:
@@ -70,102 +97,134 @@ class Recognizer:
         with torch.inference_mode():
             return self.module(wave, lengths)
 
-    def classify(self, audio: str | Path | np.ndarray | Tensor, sample_rate: int | None = None) -> Classification:
-        """A file, or samples [N] at `sample_rate` (default: the model's) -> Classification.
+    def classify(
+        self,
+        audio: str | Path | np.ndarray | Tensor,
+        sample_rate: int | None = None,
+        *,
+        reject_below: float | None = None,
+    ) -> Classification:
+        """A file, or samples [N] at `sample_rate` (default: the model's) -> the most probable word in it.
 
-        Of sound longer than the model's clip, the window in which a keyword is most probable is what counts.
+        `reject_below` replaces the checkpoint's; 0 turns it off.
 
         Raises:
             AudioError: a file that cannot be used, or samples that are not finite or not one-dimensional.
+            InputError: a `reject_below` that is no probability.
         """
-        wave = self.read(audio) if isinstance(audio, str | Path) else self._samples(np.asarray(audio), sample_rate)
-        windows, starts = self._windows(wave)
-        parts = [self._scores(windows[i : i + BATCH_WINDOWS]) for i in range(0, len(windows), BATCH_WINDOWS)]
-        return self._decide(np.concatenate(parts), starts, len(wave))
+        return _best(self.detect(audio, sample_rate, reject_below=reject_below))
+
+    def detect(
+        self,
+        audio: str | Path | np.ndarray | Tensor,
+        sample_rate: int | None = None,
+        *,
+        reject_below: float | None = None,
+        windows_a_clip: int = WINDOWS_A_CLIP,
+    ) -> list[Classification]:
+        """As `classify`, but all words of a sound that is longer than the model's clip, in order of time.
+
+        Where there is none, one Classification says "unknown" or "silence" of the whole; so it does, or names the
+        word, of a sound that is no longer than a clip. In longer sound keywords below probability 0.5 are not heard,
+        unless `reject_below` is given.
+
+        Raises:
+            AudioError: as `classify`.
+        """
+        path = Path(audio) if isinstance(audio, str | Path) else None
+        blocks = self._blocks(path) if path else iter([self._samples(np.asarray(audio), sample_rate)])
+        ((_, answer),) = self._hear([(path, blocks)], reject_below=reject_below, windows_a_clip=windows_a_clip)
+        if isinstance(answer, AudioError):
+            raise answer
+        return answer
+
+    def detect_files(
+        self,
+        paths: Iterable[str | Path],
+        min_duration_s: float = 0.0,
+        *,
+        reject_below: float | None = None,
+        progress: Callable[[float], None] | None = None,
+    ) -> Iterator[tuple[Path, list[Classification] | AudioError]]:
+        """Many files, batched: each path with what `detect` says of it, or with what is wrong with it, in order.
+
+        `progress` is told, batch by batch, how many seconds of sound were heard anew. Memory depends on neither the
+        number of files nor their length.
+        """
+        sounds = ((path, self._blocks(path)) for path in map(Path, paths))
+        for path, answer in self._hear(sounds, min_duration_s, reject_below, progress=progress):
+            assert path is not None
+            yield path, answer
 
     def classify_files(
-        self, paths: Iterable[str | Path], min_duration_s: float = 0.0
+        self, paths: Iterable[str | Path], min_duration_s: float = 0.0, *, reject_below: float | None = None
     ) -> Iterator[tuple[Path, Classification | AudioError]]:
-        """Many files, batched: each path with its Classification, or with what is wrong with it, in order."""
-        waiting: list[tuple[Path, AudioError | tuple[np.ndarray, np.ndarray, int]]] = []
-        count = 0
-        for path in map(Path, paths):
-            try:
-                wave = self.read(path)
-                if len(wave) < min_duration_s * self.sample_rate:
-                    raise AudioError(
-                        f"{path}: is {1000 * len(wave) / self.sample_rate:.1f} ms long, too short for a word"
-                    )
-                windows, starts = self._windows(wave)
-                waiting.append((path, (windows, starts, len(wave))))
-                count += len(windows)
-            except AudioError as error:
-                waiting.append((path, error))
-            if count >= BATCH_WINDOWS or len(waiting) >= BATCH_WINDOWS:
-                yield from self._answer(waiting)
-                waiting, count = [], 0
-        yield from self._answer(waiting)
+        """As `detect_files`, but the most probable word of each."""
+        for path, answer in self.detect_files(paths, min_duration_s, reject_below=reject_below):
+            yield path, answer if isinstance(answer, AudioError) else _best(answer)
 
-    def read(self, path: str | Path) -> np.ndarray:
-        """A file at the model's rate, float32 [N]; says once where that took resampling or down-mixing."""
-        wave, rate = read_audio(path)
-        channels = 1 if self._said else sf.info(path).channels
-        if not self._said and (rate != self.sample_rate or channels > 1):
-            self._said = True
-            log.info(
-                "%s is %d Hz with %d channel(s): such files are converted to %d Hz mono (said once)",
-                path, rate, channels, self.sample_rate,
-            )  # fmt: skip
-        return resample(wave, rate, self.sample_rate)
+    def _hear(
+        self,
+        sounds: Iterable[tuple[Path | None, Iterator[np.ndarray]]],
+        min_duration_s: float = 0.0,
+        reject_below: float | None = None,
+        windows_a_clip: int = WINDOWS_A_CLIP,
+        progress: Callable[[float], None] | None = None,
+    ) -> Iterator[tuple[Path | None, list[Classification] | AudioError]]:
+        thresholds = [self.reject_below, max(self.reject_below, DETECT_BELOW)]
+        if reject_below is not None:
+            if not 0 <= reject_below <= 1:
+                raise InputError(f"reject_below is {reject_below}: give a probability, from 0 (off) to 1")
+            thresholds = [reject_below, reject_below]
+        clip_s = self.module.config.clip_s
+        size = round(clip_s * self.sample_rate)
+        hop = max(1, size // windows_a_clip)
+        listener = Listener(self._probabilities, self.sample_rate, size, hop, min_duration_s, progress)
+        for sound in listener.hear(
+            Sound(path, blocks, WindowAnswers(self.labels, clip_s, *thresholds)) for path, blocks in sounds
+        ):
+            yield sound.path, sound.error or [self._classification(heard) for heard in sound.answers.answers()]
+
+    def _blocks(self, path: Path) -> Iterator[np.ndarray]:
+        """A file at the model's rate, in blocks [N]; says once where that took resampling or down-mixing."""
+        with AudioReader(path) as reader:
+            if not self._said and (reader.sample_rate != self.sample_rate or reader.channels > 1):
+                self._said = True
+                log.info(
+                    "%s is %d Hz with %d channel(s): such files are converted to %d Hz mono (said once)",
+                    path, reader.sample_rate, reader.channels, self.sample_rate,
+                )  # fmt: skip
+            yield from reader.blocks(self.sample_rate)
 
     def _samples(self, samples: np.ndarray, sample_rate: int | None) -> np.ndarray:
         if samples.ndim != 1 or samples.size == 0:
             raise AudioError(f"samples have the shape {list(samples.shape)}: give one channel, [N], N > 0")
         if not np.issubdtype(samples.dtype, np.floating):
             raise AudioError(f"samples are {samples.dtype}: divide them by full scale, to floats in [-1, 1]")
-        if not np.isfinite(samples).all():
-            raise AudioError("samples hold NaN or infinite values: find where they come from")
+        finite = np.isfinite(samples)
+        if not finite.all():
+            raise AudioError(f"samples hold NaN or infinite values, at [{finite.argmin()}]: find where they come from")
         if sample_rate is not None and sample_rate <= 0:
             raise AudioError(f"sample_rate is {sample_rate}: give it in Hz")
         return resample(samples, sample_rate or self.sample_rate, self.sample_rate)
 
-    def _windows(self, wave: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Wave [N] -> windows [W, clip], a view where it can be, and their starts [W] in samples."""
-        size = round(self.module.config.clip_s * self.sample_rate)
-        if len(wave) <= size:
-            return wave[None], np.zeros(1, int)
-        last = len(wave) - size
-        starts = np.unique([*range(0, last, size // WINDOWS_A_CLIP), last])  # the last window ends with the sound
-        return np.lib.stride_tricks.sliding_window_view(wave, size)[starts], starts
-
-    def _scores(self, windows: Sequence[np.ndarray] | np.ndarray) -> np.ndarray:
+    def _probabilities(self, windows: Sequence[np.ndarray]) -> np.ndarray:
         """Windows, each [clip] or shorter -> probabilities [W, K]."""
         device = next(self.module.parameters()).device
-        lengths = torch.tensor([len(window) for window in windows], device=device)
-        size = max(len(window) for window in windows)
-        wave = torch.from_numpy(np.stack([np.pad(window, (0, size - len(window))) for window in windows])).to(device)
-        logits = self.module.head.last(self(wave, lengths), self.module.output_lengths(lengths))
-        return logits.softmax(-1).cpu().numpy()
+        sizes = [len(window) for window in windows]
+        wave = np.stack([np.pad(window, (0, max(sizes) - len(window))) for window in windows])
+        lengths = torch.tensor(sizes, device=device)
+        logits = self.module.head.last(
+            self(torch.from_numpy(wave).to(device), lengths), self.module.output_lengths(lengths)
+        )
+        return (logits.float() / self.temperature).softmax(-1).cpu().numpy()
 
-    def _answer(self, waiting: list) -> Iterator[tuple[Path, Classification | AudioError]]:
-        usable = [item for _, item in waiting if not isinstance(item, AudioError)]
-        windows = [window for item in usable for window in item[0]]
-        parts = [self._scores(windows[i : i + BATCH_WINDOWS]) for i in range(0, len(windows), BATCH_WINDOWS)]
-        scores = np.concatenate(parts) if parts else np.empty((0, len(self.labels)))
-        for path, item in waiting:
-            if isinstance(item, AudioError):
-                yield path, item
-                continue
-            windows, starts, length = item
-            yield path, self._decide(scores[: len(windows)], starts, length)
-            scores = scores[len(windows) :]
+    def _classification(self, heard: Heard) -> Classification:
+        scores = {label: round(float(p), 6) for label, p in zip(self.labels, heard.probabilities, strict=True)}
+        return Classification(
+            heard.label, round(heard.score, 6), scores, round(heard.start_s, 3), round(heard.end_s, 3)
+        )
 
-    def _decide(self, scores: np.ndarray, starts: np.ndarray, length: int) -> Classification:
-        """Probabilities [W, K] of windows -> the answer of the window in which a keyword is most probable."""
-        keywords = [i for i, label in enumerate(self.labels) if label not in (SILENCE, UNKNOWN)]
-        best = int(scores[:, keywords or slice(None)].max(axis=1).argmax())
-        named = {label: round(float(p), 6) for label, p in zip(self.labels, scores[best], strict=True)}
-        label = self.labels[int(scores[best].argmax())]
-        start = float(starts[best]) / self.sample_rate
-        end = min(start + self.module.config.clip_s, length / self.sample_rate)
-        return Classification(label, named[label], named, round(start, 3), round(end, 3))
+
+def _best(answers: list[Classification]) -> Classification:
+    return max(answers, key=lambda answer: answer.score)

@@ -5,31 +5,97 @@ from __future__ import annotations
 import glob
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
 import soundfile as sf
 import soxr
 
+from drsn_audio.errors import InputError
+
 EXTENSIONS = (".flac", ".wav", ".ogg", ".opus", ".mp3", ".aiff", ".aif", ".w64", ".au", ".caf", ".rf64")
+BLOCK_VALUES = 1 << 18  # values of all channels that are read at once: 1 MB
+LOWEST_RATE = 1000  # Hz; from a header that says 1 Hz, resampling would make 16,000 samples of each
 
 
-class AudioError(ValueError):
+class AudioError(InputError):
     """A file that cannot be used. The message is one line: the file, what is wrong, what to do."""
 
 
-def read_audio(path: str | Path, sample_rate: int | None = None) -> tuple[np.ndarray, int]:
-    """Any file that libsndfile reads -> (mono wave, float32 [N] in [-1, 1], sample rate in Hz).
+class AudioReader:
+    """An audio file, open for reading in blocks: memory does not grow with its length.
 
-    Channels are averaged. With `sample_rate`, the wave is resampled to it.
+    `with AudioReader(path) as reader: for block in reader.blocks(16000): ...`. `sample_rate` in Hz and `channels` are
+    the file's.
 
     Raises:
-        AudioError: missing, unreadable, not audio, truncated to nothing, empty, or with NaN or infinite samples.
+        AudioError: missing, no regular file, unreadable, not audio, or of a sample rate that no sound has.
     """
-    path = Path(path)
+
+    def __init__(self, path: str | Path):
+        self.path = Path(path)
+        self._file = _open(self.path)
+        self.sample_rate: int = self._file.samplerate
+        self.channels: int = self._file.channels
+        if self.sample_rate < LOWEST_RATE:
+            self._file.close()
+            raise AudioError(f"{path}: says that it is of {self.sample_rate} Hz, which no speech is: mend its header")
+
+    def __enter__(self) -> AudioReader:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._file.close()
+
+    def blocks(self, sample_rate: int | None = None) -> Iterator[np.ndarray]:
+        """Its samples from first to last, channels averaged: float32 [N] in [-1, 1], each N > 0, once.
+
+        With `sample_rate` they are resampled to it, as `resample` does to the whole.
+
+        Raises:
+            AudioError: truncated to nothing, empty, torn in the middle, or with NaN or infinite samples.
+        """
+        resampler = None
+        if sample_rate not in (None, self.sample_rate):
+            resampler = soxr.ResampleStream(self.sample_rate, sample_rate, 1, dtype="float32")
+        given = 0
+        for block in self._mono():
+            wave = block if resampler is None else resampler.resample_chunk(block)
+            if wave.size:
+                given += wave.size
+                yield wave
+        if resampler is not None:
+            wave = resampler.resample_chunk(np.zeros(0, np.float32), last=True)
+            if wave.size:
+                given += wave.size
+                yield wave
+        if not given:
+            raise AudioError(f"{self.path}: holds no samples at {sample_rate or self.sample_rate} Hz: record it again")
+
+    def _mono(self) -> Iterator[np.ndarray]:
+        frames, at = max(1, BLOCK_VALUES // self.channels), 0
+        while True:
+            try:
+                block = self._file.read(frames, dtype="float32", always_2d=True)
+            except (sf.LibsndfileError, RuntimeError) as error:
+                raise _not_audio(self.path, error, f" from {at / self.sample_rate:.3f} s on" if at else "") from None
+            if not len(block):
+                return
+            mono = np.ascontiguousarray(block[:, 0] if self.channels == 1 else block.mean(axis=1))
+            finite = np.isfinite(mono)
+            if not finite.all():
+                bad = (at + int(finite.argmin())) / self.sample_rate
+                raise AudioError(f"{self.path}: holds NaN or infinite samples, at {bad:.3f} s: repair or re-export it")
+            at += len(mono)
+            yield mono
+
+
+def _open(path: Path) -> sf.SoundFile:
     if os.path.isdir(path):
         raise AudioError(f"{path}: is a folder, not an audio file: name a file in it")
+    if os.path.exists(path) and not os.path.isfile(path):  # opening a pipe would wait for its writer
+        raise AudioError(f"{path}: is a pipe or a device: write the sound to a file first")
     try:
         with path.open("rb"):
             pass
@@ -38,18 +104,44 @@ def read_audio(path: str | Path, sample_rate: int | None = None) -> tuple[np.nda
     except OSError as error:
         raise AudioError(f"{path}: cannot be opened ({error.strerror}): check the path and its permissions") from None
     try:
-        wave, file_rate = sf.read(path, dtype="float32", always_2d=True)
+        # As bytes, which need not be UTF-8; elsewhere soundfile has ways of its own.
+        return sf.SoundFile(os.fsencode(path) if os.name == "posix" else path)
     except (sf.LibsndfileError, RuntimeError) as error:
-        reason = str(error).split(": ", 1)[-1].strip().rstrip(".")
-        raise AudioError(f"{path}: not audio that libsndfile can read ({reason}): convert it to wav") from None
-    mono = wave[:, 0] if wave.shape[1] == 1 else wave.mean(axis=1)
-    if mono.size == 0:
-        raise AudioError(f"{path}: holds no samples: record it again")
-    if not np.isfinite(mono).all():
-        raise AudioError(f"{path}: holds NaN or infinite samples: repair or re-export it")
-    if sample_rate is not None and sample_rate != file_rate:
-        return resample(mono, file_rate, sample_rate), sample_rate
-    return np.ascontiguousarray(mono), file_rate
+        raise _not_audio(path, error) from None
+
+
+def _not_audio(path: Path, error: Exception, where: str = "") -> AudioError:
+    reason = str(error).split(": ", 1)[-1].strip().rstrip(".")
+    return AudioError(f"{path}: not audio that libsndfile can read{where} ({reason}): convert it to wav")
+
+
+def read_audio(path: str | Path, sample_rate: int | None = None) -> tuple[np.ndarray, int]:
+    """Any file that libsndfile reads -> (mono wave, float32 [N] in [-1, 1], sample rate in Hz).
+
+    Channels are averaged. With `sample_rate`, the wave is resampled to it.
+
+    Raises:
+        AudioError: as AudioReader and its blocks do.
+    """
+    with AudioReader(path) as reader:
+        wave = np.concatenate(list(reader.blocks(sample_rate)))
+        return wave, sample_rate or reader.sample_rate
+
+
+def sliding_windows(blocks: Iterable[np.ndarray], size: int, hop: int) -> Iterator[tuple[int, np.ndarray]]:
+    """Blocks of a sound -> (start, window [size]), starts in samples: 0, hop, 2 hop..., and last one that ends with it.
+
+    A sound that is no longer than `size` is one window, as long as it is. Windows may share memory.
+    """
+    wave, offset, start = np.zeros(0, np.float32), 0, 0  # what is kept, from the last window given on; the next one
+    for block in blocks:
+        kept = max(offset, start - hop)
+        wave, offset = np.concatenate([wave[kept - offset :], block]), kept
+        while start + size < offset + len(wave):
+            yield start, wave[start - offset : start - offset + size]
+            start += hop
+    last = max(0, offset + len(wave) - size)
+    yield last, wave[last - offset :]
 
 
 def resample(wave: np.ndarray, from_rate: int, to_rate: int) -> np.ndarray:
@@ -107,18 +199,24 @@ def find_audio(place: str | Path) -> Iterator[Path]:
     A file named outright is passed on whatever its ending.
 
     Raises:
-        AudioError: nothing there, or a folder without audio.
+        AudioError: nothing there, a folder without audio, or, once all else was found, a folder that may not be read.
     """
     place = Path(place)
     if os.path.isdir(place):  # Path.is_dir and Path.exists raise where a name is too long
-        found = [
-            path
-            for path in sorted(place.rglob("*"))
-            if path.suffix.lower() in EXTENSIONS and not path.name.startswith(".") and path.is_file()
-        ]
-        if not found:
+        closed: list[OSError] = []
+        found = sorted(
+            Path(folder, name)
+            for folder, _, names in os.walk(place, onerror=closed.append)
+            for name in names
+            if Path(name).suffix.lower() in EXTENSIONS and not name.startswith(".")
+        )
+        if not found and not closed:
             raise AudioError(f"{place}: a folder without audio files ({', '.join(EXTENSIONS)}): check the path")
         yield from found
+        if closed:
+            more = f" and {len(closed) - 1} other folders" if len(closed) > 1 else ""
+            reason = closed[0].strerror
+            raise AudioError(f"{closed[0].filename}{more}: cannot be searched ({reason}): check the permissions")
     elif os.path.exists(place) or not glob.has_magic(str(place)):
         yield place
     else:

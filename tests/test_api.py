@@ -2,6 +2,10 @@
 
 import logging
 import shutil
+import subprocess
+import sys
+import tracemalloc
+import types
 
 import numpy as np
 import pytest
@@ -10,9 +14,11 @@ import torch
 
 import drsn_audio
 from drsn_audio.audio import AudioError
+from drsn_audio.errors import InputError
 from drsn_audio.models.checkpoint import CheckpointError
 
 RATE = 16000
+UNSURE = 0.4  # the model learned for seconds: of a tone in hiss it is not surer than this
 
 
 @pytest.fixture(scope="module")
@@ -65,22 +71,86 @@ def test_other_rates_are_resampled(model, say):
 def test_the_word_in_a_long_wave_is_found(model, long_wave):
     answer = model.classify(long_wave)
     assert answer.label == "high"
-    # A window of half a second that moves by an eighth: one that holds most of the word.
-    assert 2.8 <= answer.start <= 3.1
-    assert answer.end == pytest.approx(answer.start + 0.5)
+    assert [answer] == model.detect(long_wave)
+    assert (answer.start, answer.end) == pytest.approx((3.0, 3.3), abs=0.12)  # the tone has soft ends
+
+
+def test_words_are_detected_in_order_of_time(model, say, tmp_path):
+    """Each once, and where it is, for any way of giving it; with both window hops."""
+    wave = 0.001 * np.random.default_rng(1).standard_normal(6 * RATE).astype(np.float32)
+    said = {0.0: "mid", 1.5: "low", 2.2: "high", 4.0: "high", 4.7: "low", 5.7: "mid"}
+    for start, word in said.items():
+        wave[round(start * RATE) :][:4800] += say(word, "finn")
+    for windows_a_clip in (4, 8):
+        words = model.detect(wave, windows_a_clip=windows_a_clip, reject_below=UNSURE)
+        assert [word.label for word in words] == list(said.values())
+        middles = [(word.start + word.end) / 2 for word in words]
+        assert middles == pytest.approx([start + 0.15 for start in said], abs=0.18)  # at the edges windows are few
+        assert all(word.score == word.scores[word.label] for word in words)
+        assert all(type(value) is float for word in words for value in (word.start, word.end, word.score))
+    sf.write(tmp_path / "a.wav", wave, RATE, subtype="FLOAT")
+    assert model.detect(tmp_path / "a.wav", reject_below=UNSURE) == words
+    assert model.classify(wave, reject_below=UNSURE) == max(words, key=lambda word: word.score)
+    ((_, of_many),) = model.detect_files([tmp_path / "a.wav"], reject_below=UNSURE)
+    assert [(word.label, word.start, word.end) for word in of_many] == [(w.label, w.start, w.end) for w in words]
+
+
+def test_where_nothing_is_said_there_is_one_answer(model):
+    wave = 0.001 * np.random.default_rng(0).standard_normal(3 * RATE).astype(np.float32)
+    (answer,) = model.detect(wave)
+    assert answer.label in ("silence", "unknown")
+    assert (answer.start, answer.end) == (0.0, 3.0)
+    assert model.classify(wave) == answer
+
+
+@pytest.fixture
+def calibrated(model):
+    """The same model with a calibration."""
+
+    def make(**calibration):
+        return drsn_audio.Recognizer(model.module, {**model.info, "calibration": calibration})
+
+    return make
+
+
+def test_a_temperature_divides_the_logits(model, calibrated, say):
+    logits = model(torch.from_numpy(say("mid", "eve"))[None])[0]
+    scores = calibrated(temperature=2.5).classify(say("mid", "eve")).scores
+    expected = dict(zip(model.labels, (logits / 2.5).softmax(0).tolist(), strict=True))
+    assert scores == pytest.approx(expected, abs=1e-5)
+
+
+def test_what_is_too_improbable_is_unknown(model, calibrated, say, long_wave):
+    word = say("mid", "eve")
+    surest = model.classify(word)
+    strict = calibrated(reject_below=1.0)
+    answer = strict.classify(word)
+    assert answer.label == "unknown"
+    assert answer.score == pytest.approx(1 - surest.score, abs=2e-6)
+    assert answer.scores == surest.scores
+    assert strict.classify(word, reject_below=0) == surest
+    assert calibrated(reject_below=surest.score - 1e-4).classify(word) == surest
+    assert [found.label for found in strict.detect(long_wave)] == ["unknown"]
+    assert strict.detect(long_wave, reject_below=0.5) == model.detect(long_wave)
+
+
+@pytest.mark.parametrize("calibration", [{"temperature": 0}, {"temperature": "hot"}, {"reject_below": float("nan")}])
+def test_a_calibration_that_is_none(calibrated, calibration):
+    with pytest.raises(CheckpointError, match=f"calibration.{next(iter(calibration))} of the checkpoint"):
+        calibrated(**calibration)
+
+
+@pytest.mark.parametrize("threshold", [-0.1, 1.1, float("nan")])
+def test_a_threshold_that_is_none(model, threshold):
+    with pytest.raises(InputError, match="give a probability"):
+        model.classify(np.zeros(100, np.float32), reject_below=threshold)
 
 
 def test_the_last_samples_are_heard(model, say):
     wave = np.concatenate([np.zeros(RATE + 77, np.float32), say("low", "eve")])
-    answer = model.classify(wave)
+    answer = model.classify(wave, reject_below=UNSURE)
     assert answer.label == "low"
-    assert answer.end == pytest.approx(len(wave) / RATE, abs=1e-3)
-
-
-def test_the_last_window_ends_with_the_sound(model):
-    windows, starts = model._windows(np.arange(int(0.5 * RATE) + 100, dtype=np.float32))
-    assert starts.tolist() == [0, 100]
-    assert windows[-1][-1] == 0.5 * RATE + 99
+    assert (answer.start + answer.end) / 2 == pytest.approx(len(wave) / RATE - 0.15, abs=0.15)
 
 
 def test_short_sound_is_heard_to_its_end_only(model, say):
@@ -150,6 +220,21 @@ def test_the_shortest_that_is_taken(model, tmp_path):
     assert "24.9 ms long, too short" in str(refused)
 
 
+def test_an_hour_is_heard_in_the_memory_of_minutes(model, tmp_path):
+    """Blocks in, windows out: a minute of 48 kHz stereo needs no more than ten seconds."""
+    peaks = []
+    for seconds in (10, 60):
+        with sf.SoundFile(tmp_path / "a.wav", "w", 48000, 2) as file:
+            for _ in range(seconds):
+                file.write(np.zeros((48000, 2), np.int16))
+        tracemalloc.start()
+        (answer,) = model.detect(tmp_path / "a.wav")
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+        assert answer.end == pytest.approx(seconds, abs=1e-3)
+    assert peaks[1] < 1.1 * peaks[0]
+
+
 def test_no_files(model):
     assert list(model.classify_files([])) == []
 
@@ -209,6 +294,37 @@ def test_checkpoints_that_cannot_be_used(run, tmp_path, what):
         drsn_audio.load(path)
     assert "\n" not in str(error.value)
     assert str(tmp_path) in str(error.value)
+
+
+@pytest.fixture
+def shipped(monkeypatch):
+    """Names of shipped models and their files, instead of those that are there."""
+
+    def put(**models):
+        fake = types.SimpleNamespace(find=models.get, names=lambda: list(models))
+        monkeypatch.setitem(sys.modules, "drsn_audio.pretrained", fake)
+        monkeypatch.setattr(drsn_audio, "pretrained", fake, raising=False)
+
+    return put
+
+
+def test_a_shipped_model_is_loaded_by_its_name(run, tmp_path, monkeypatch, shipped):
+    monkeypatch.chdir(tmp_path)
+    shipped(tones=run / "best.json")
+    assert drsn_audio.load("tones").labels == ["low", "mid", "high", "silence"]
+    with pytest.raises(CheckpointError, match=r"tone: no such run folder.*; did you mean 'tones'\?"):
+        drsn_audio.load("tone")
+    (tmp_path / "tones").mkdir()
+    with pytest.raises(CheckpointError, match=r"best\.json"):  # a folder of that name goes first
+        drsn_audio.load("tones")
+
+
+def test_loading_a_model_imports_nothing_that_only_training_needs():
+    """A command that classifies one file starts in little more than the time of torch."""
+    heavy = ("lhotse", "scipy", "rich", "matplotlib", "accelerate", "triton")
+    check = f"import sys, drsn_audio.api; sys.exit(' '.join(name for name in {heavy} if name in sys.modules))"
+    done = subprocess.run([sys.executable, "-c", check], capture_output=True, text=True)
+    assert done.stderr.strip() == ""
 
 
 @pytest.mark.parametrize("device", ["toaster", "cuda:99"])

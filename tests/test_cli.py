@@ -3,6 +3,7 @@
 import json
 import logging
 import shutil
+import sys
 
 import numpy as np
 import pytest
@@ -76,6 +77,56 @@ def test_what_failed_is_told_and_the_others_are_classified(cli, run, files):
     assert len(err) == len(failed)
     assert all(line.startswith("error: ") for line in err)
     assert "24.9 ms long, too short" in answers[f"{files}/short.wav"]["error"]
+
+
+def test_each_word_of_a_long_file_is_a_line(cli, run, files, say):
+    wave = 0.001 * np.random.default_rng(0).standard_normal(4 * RATE).astype(np.float32)
+    for start, word in ((1.0, "low"), (2.5, "high")):
+        wave[round(start * RATE) :][:4800] += say(word, "eve")
+    sf.write(files / "b.wav", wave, RATE, subtype="FLOAT")
+    sf.write(files / "d.wav", wave[: RATE // 2], RATE, subtype="FLOAT")  # a clip
+    status, out, _ = cli(
+        "classify", files / "b.wav", files / "a.wav", files / "d.wav", "--model", run, "--json", "--reject-below", "0.4"
+    )
+    assert status == 0
+    answers = [(answer["path"][-5:], answer["label"]) for answer in map(json.loads, out)]
+    assert answers[:3] == [("b.wav", "low"), ("b.wav", "high"), ("a.wav", "low")]
+    assert len(answers) == 4
+    _, out, _ = cli("classify", files / "b.wav", "--model", run, "--json", "--reject-below", "1")
+    (answer,) = map(json.loads, out)
+    assert (answer["label"], answer["start"], answer["end"]) == ("unknown", 0.0, 4.0)
+
+
+def test_nan_in_the_middle_is_told_with_its_time(cli, run, files):
+    wave = np.zeros(4 * RATE, np.float32)
+    wave[3 * RATE] = np.nan
+    sf.write(files / "b.wav", wave, RATE, subtype="FLOAT")
+    status, out, err = cli("classify", files, "--model", run)
+    assert (status, len(out), len(err)) == (2, 3, 1)
+    assert "b.wav: holds NaN or infinite samples, at 3.000 s" in err[0]
+
+
+def test_a_threshold_that_is_none(cli, run, files):
+    status, out, err = cli("classify", files, "--model", run, "--reject-below", "2")
+    assert (status, out, err) == (2, [], ["error: reject_below is 2.0: give a probability, from 0 (off) to 1"])
+
+
+def test_quiet_before_or_after_the_command(cli, run, files, say):
+    sf.write(files / "a.wav", np.stack([say("low", "eve")] * 2, 1), RATE)
+    assert len(cli("classify", files, "--model", run)[2]) == 1
+    assert cli("--quiet", "classify", files, "--model", run)[2] == []
+    assert cli("classify", files, "--model", run, "--quiet")[2] == []
+
+
+def test_a_terminal_is_told_how_much_was_heard(cli, run, files, monkeypatch, capsys):
+    """And the line is cleared before a result is printed."""
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    assert main(["classify", str(files), "--model", str(run)]) == 0
+    out, err = capsys.readouterr()
+    assert len(out.splitlines()) == 3
+    assert err.startswith("\r1 s of sound heard\r\x1b[K")
+    assert main(["classify", str(files), "--model", str(run), "--quiet"]) == 0
+    assert capsys.readouterr().err == ""
 
 
 def test_without_json_errors_do_not_stand_among_the_results(cli, run, files):

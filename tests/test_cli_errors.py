@@ -7,13 +7,20 @@ import time
 
 import numpy as np
 import pytest
+import torch
 
 from drsn_audio import __version__
 from drsn_audio.audio import AudioError
 from drsn_audio.cli import guarded, main
+from drsn_audio.config import ConfigError
+from drsn_audio.corpora.espeak import EspeakError
+from drsn_audio.datasets.manifests import ManifestError
+from drsn_audio.errors import InputError
+from drsn_audio.metrics.keyword import balanced_accuracy
+from drsn_audio.models.checkpoint import CheckpointError
 
 RATE = 16000
-COMMANDS = ("prepare", "mix", "classify", "evaluate")
+COMMANDS = ("prepare", "mix", "classify", "evaluate", "estimate-snr")
 
 
 @pytest.fixture(autouse=True)
@@ -33,20 +40,33 @@ def raise_(error):
         (PermissionError(13, "Permission denied", "out/x"), "error: out/x: Permission denied: check the path"),
         (OSError(28, "No space left on device"), "error: a file: No space left on device"),
         (ModuleNotFoundError("no", name="espeakng_loader"), "error: espeakng_loader is not installed: pip install"),
-        (AudioError("Caught one in process 0.\nTraceback:\n  x\nAudioError: a.wav: gone"), "error: AudioError: a.wav"),
+        (AudioError("a\nb\r.wav: silent: leave it out"), "error: a\\nb\\r.wav: silent: leave it out"),
+        (InputError("snr_db is []: give one"), "error: snr_db is []: give one"),
     ],
-)  # fmt: skip
+)
 def test_errors_of_the_user_are_one_line(capsys, error, line):
     assert guarded(lambda: raise_(error)) == 2
     (told,) = capsys.readouterr().err.splitlines()
     assert told.startswith(line)
 
 
-def test_a_value_error_that_our_code_raises_is_the_user_s(capsys):
-    from drsn_audio.noise.level import active_level
+class _Torn(torch.utils.data.Dataset):
+    def __len__(self):
+        return 1
 
-    assert guarded(lambda: active_level(np.zeros(9), 0)) == 2
-    assert capsys.readouterr().err == "error: sample_rate is 0: give it in Hz\n"
+    def __getitem__(self, index):
+        raise AudioError("a.wav: gone: prepare it again")
+
+
+def test_an_error_in_a_loader_s_process_is_one_line_without_its_traceback(capsys):
+    assert guarded(lambda: list(torch.utils.data.DataLoader(_Torn(), num_workers=1))) == 2
+    assert capsys.readouterr().err == "error: a.wav: gone: prepare it again\n"
+
+
+@pytest.mark.parametrize("kind", [AudioError, CheckpointError, ConfigError, EspeakError, ManifestError])
+def test_every_kind_of_wrong_input_is_an_input_error(kind):
+    assert issubclass(kind, InputError)
+    assert issubclass(kind, ValueError)  # so that callers need not know our classes
 
 
 @pytest.mark.parametrize(
@@ -56,6 +76,7 @@ def test_a_value_error_that_our_code_raises_is_the_user_s(capsys):
         (lambda: raise_(ValueError("of another program")), ValueError),
         (lambda: np.zeros(2) + np.zeros(3), ValueError),
         (lambda: int("x"), ValueError),
+        (lambda: balanced_accuracy(np.zeros((2, 2), int)), ValueError),  # of ours, but no input can bring it about
         (lambda: raise_(UnicodeDecodeError("utf8", b"a", 0, 1, "no")), UnicodeDecodeError),
         (lambda: raise_(ModuleNotFoundError("no", name="drsn_audio.nothing")), ModuleNotFoundError),
     ],

@@ -65,6 +65,8 @@ class _Measured(NamedTuple):
 
 def make_cut(file: SpeechFile | NoiseFile) -> Cut | Skipped:
     """Read and measure a file. Unreadable and silent ones, and speech too short or without level, are skipped."""
+    if not is_unicode(file.path):
+        return Skipped(file.path, "its name is not UTF-8, which no manifest can hold: rename it")
     measured = _measure(file.path)
     if isinstance(measured, Skipped):
         return measured
@@ -75,6 +77,15 @@ def make_cut(file: SpeechFile | NoiseFile) -> Cut | Skipped:
     if measured.level.activity == 0:
         return Skipped(file.path, "has no measurable speech level")
     return _speech_cut(file, measured)
+
+
+def is_unicode(path: Path) -> bool:
+    """Whether a file's name is text, not bytes that only the file system knows."""
+    try:
+        str(path).encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def write_cuts(cuts: Iterable[Cut], path: Path) -> None:

@@ -19,6 +19,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from drsn_audio.errors import InputError
+
 SAMPLE_RATE = 22050
 
 # speak_lib.h
@@ -39,7 +41,7 @@ class Request(NamedTuple):
     pitch_range: int  # 0..99; 0 is a monotone
 
 
-class EspeakError(ValueError):
+class EspeakError(InputError):
     """eSpeak NG is not there or does not start. The message is one line."""
 
 

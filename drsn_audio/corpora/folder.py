@@ -8,6 +8,7 @@ from pathlib import Path
 from drsn_audio.audio import find_audio
 from drsn_audio.corpora.cuts import NoiseFile, Skipped, SpeechFile
 from drsn_audio.corpora.prepare import Prepared, audio_files, prepare, unit_hash
+from drsn_audio.errors import InputError
 
 LAYOUT = "LABEL/*.wav files, one folder a word"
 
@@ -42,11 +43,11 @@ def prepare_folder(
 
     Raises:
         AudioError: no such layout, or no file of it can be used.
-        ValueError: shares that leave nothing to train on, or a pattern that is not a regular expression with
+        InputError: shares that leave nothing to train on, or a pattern that is not a regular expression with
             one group.
     """
     if min(dev_share, test_share) < 0 or dev_share + test_share >= 1:
-        raise ValueError(f"dev_share {dev_share} and test_share {test_share} must not be negative, nor sum to 1")
+        raise InputError(f"dev_share {dev_share} and test_share {test_share} must not be negative, nor sum to 1")
     speech: list[SpeechFile] = []
     skipped: list[Skipped] = []
     for path in audio_files(source, "[!_.]*/*", LAYOUT):
@@ -98,8 +99,8 @@ def _speaker(name: str, pattern: str) -> str | None:
     try:
         compiled = re.compile(pattern)
     except re.error as error:
-        raise ValueError(f"speaker_pattern {pattern!r} is not a regular expression ({error}): correct it") from None
+        raise InputError(f"speaker_pattern {pattern!r} is not a regular expression ({error}): correct it") from None
     if compiled.groups != 1:
-        raise ValueError(f"speaker_pattern {pattern!r} has {compiled.groups} groups: put ( ) around the speaker")
+        raise InputError(f"speaker_pattern {pattern!r} has {compiled.groups} groups: put ( ) around the speaker")
     match = compiled.search(name)
     return match[1] if match else None

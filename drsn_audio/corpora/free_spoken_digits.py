@@ -8,6 +8,7 @@ from pathlib import Path
 from drsn_audio.audio import AudioError
 from drsn_audio.corpora.cuts import SpeechFile
 from drsn_audio.corpora.prepare import Prepared, audio_files, prepare
+from drsn_audio.errors import InputError
 
 DIGITS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
 LAYOUT = "recordings/DIGIT_SPEAKER_N.wav files (Free Spoken Digit Dataset)"
@@ -31,10 +32,10 @@ def prepare_free_spoken_digits(
 
     Raises:
         AudioError: not this corpus' layout.
-        ValueError: unknown split, or too few speakers to split by.
+        InputError: unknown split, or too few speakers to split by.
     """
     if split not in ("speaker", "published"):
-        raise ValueError(f"split {split!r} is unknown: use speaker or published")
+        raise InputError(f"split {split!r} is unknown: use speaker or published")
     named = [(path, _NAME.fullmatch(path.stem)) for path in audio_files(source, "recordings/*", LAYOUT)]
     found = [(path, match.groups()) for path, match in named if match]
     if not found:
@@ -52,7 +53,7 @@ def prepare_free_spoken_digits(
 
 def _parts_by_speaker(speakers: list[str]) -> dict[str, str]:
     if len(speakers) < 3:
-        raise ValueError(f"only {len(speakers)} speakers ({', '.join(speakers)}): use split=published")
+        raise InputError(f"only {len(speakers)} speakers ({', '.join(speakers)}): use split=published")
     num_test = len(speakers) // 3
     num_train = len(speakers) - num_test - 1
     parts = ["train"] * num_train + ["dev"] + ["test"] * num_test

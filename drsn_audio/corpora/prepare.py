@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from drsn_audio.audio import EXTENSIONS, AudioError
 from drsn_audio.corpora.cuts import NoiseFile, Skipped, SpeechFile, make_cut, write_cuts
+from drsn_audio.errors import InputError
 
 if TYPE_CHECKING:
     from lhotse.cut import Cut
@@ -63,7 +64,7 @@ def prepare(
 
     Raises:
         AudioError: no file can be used, or OUT cannot be written to.
-        ValueError: two files have the same id.
+        InputError: two files have the same id.
     """
     files: list[SpeechFile | NoiseFile] = [*speech, *noise]
     _check_ids(files)
@@ -108,20 +109,27 @@ def audio_files(source: str | Path, pattern: str, layout: str) -> list[Path]:
     """Audio files of a corpus that match a glob pattern, sorted, as absolute paths.
 
     Raises:
-        AudioError: SOURCE is not a folder, or nothing in it matches; `layout` says what was expected.
+        AudioError: SOURCE is not a folder, a folder in it may not be read, or nothing in it matches; `layout` says
+            what was expected.
     """
     folder = Path(source).absolute()
     if not folder.is_dir():
         what = "is not a folder" if folder.exists() else "no such folder"
         raise AudioError(f"{source}: {what}: name the folder that holds {layout}")
+    for _ in os.walk(folder, onerror=_refuse_closed):  # glob passes over a folder that it may not read
+        pass
     found = sorted(
         path
         for path in folder.glob(pattern)
-        if path.suffix.lower() in EXTENSIONS and not path.name.startswith(".") and path.is_file()
+        if path.suffix.lower() in EXTENSIONS and not path.name.startswith(".") and not path.is_dir()
     )
     if not found:
         raise AudioError(f"{source}: no {layout} in it: check the path")
     return found
+
+
+def _refuse_closed(error: OSError) -> None:
+    raise AudioError(f"{error.filename}: cannot be searched ({error.strerror}): check its permissions") from None
 
 
 def read_csv(path: Path, columns: Sequence[str]) -> list[dict[str, str]]:
@@ -143,7 +151,7 @@ def read_csv(path: Path, columns: Sequence[str]) -> list[dict[str, str]]:
 
 def unit_hash(text: str, seed: int = 0) -> float:
     """A number in [0, 1) that depends on text and seed alone: a draw that no other file can change."""
-    digest = hashlib.sha256(f"{seed}:{text}".encode()).digest()
+    digest = hashlib.sha256(f"{seed}:{text}".encode(errors="surrogateescape")).digest()
     return int.from_bytes(digest[:6], "big") / 2**48
 
 
@@ -156,4 +164,4 @@ def _check_ids(files: Sequence[SpeechFile | NoiseFile]) -> None:
     double = [id for id, count in Counter(file.id for file in files).items() if count > 1]
     if double:
         both = " and ".join(str(file.path) for file in files if file.id == double[0])
-        raise ValueError(f"{len(double)} ids are not unique, first {double[0]!r} ({both}): keep one file of each")
+        raise InputError(f"{len(double)} ids are not unique, first {double[0]!r} ({both}): keep one file of each")

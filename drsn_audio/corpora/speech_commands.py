@@ -7,6 +7,7 @@ from pathlib import Path
 from drsn_audio.audio import AudioError
 from drsn_audio.corpora.cuts import NoiseFile, SpeechFile
 from drsn_audio.corpora.prepare import PARTS, Prepared, audio_files, missing_note, prepare, unit_hash
+from drsn_audio.errors import InputError
 
 COMMANDS = ("yes", "no", "up", "down", "left", "right", "on", "off", "stop", "go")
 BACKGROUND = "_background_noise_"
@@ -39,12 +40,12 @@ def prepare_speech_commands(
 
     Raises:
         AudioError: not this corpus' layout.
-        ValueError: unknown protocol or negative share.
+        InputError: unknown protocol or negative share.
     """
     if protocol not in ("12", "35"):
-        raise ValueError(f"protocol {protocol!r} is unknown: use 12 or 35")
+        raise InputError(f"protocol {protocol!r} is unknown: use 12 or 35")
     if unknown_share < 0:
-        raise ValueError(f"unknown_share is {unknown_share}: give a share of the commands, such as 0.1")
+        raise InputError(f"unknown_share is {unknown_share}: give a share of the commands, such as 0.1")
     paths = [path for path in audio_files(source, "*/*", LAYOUT) if _is_clip(path)]
     if not paths:
         raise AudioError(f"{source}: no {LAYOUT} in it: check the path")

@@ -10,6 +10,7 @@ from typing import NamedTuple
 from drsn_audio.audio import write_audio
 from drsn_audio.corpora.cuts import NoiseFile
 from drsn_audio.corpora.prepare import Prepared, map_parallel, prepare, unit_hash
+from drsn_audio.errors import InputError
 
 
 class _Recipe(NamedTuple):
@@ -46,18 +47,18 @@ def prepare_synthetic_noise(
         progress: show a bar on stderr.
 
     Raises:
-        ValueError: a source, an unknown kind, or a count, duration or number of folds that is not positive.
+        InputError: a source, an unknown kind, or a count, duration or number of folds that is not positive.
     """
     from drsn_audio.noise.synth import SYNTHETIC_NOISES
 
     if source is not None:
-        raise ValueError(f"synthetic-noise reads nothing, but the source is {str(source)!r}: leave it out")
+        raise InputError(f"synthetic-noise reads nothing, but the source is {str(source)!r}: leave it out")
     kinds = tuple(SYNTHETIC_NOISES) if kinds is None else tuple(kinds)
     unknown = [kind for kind in kinds if kind not in SYNTHETIC_NOISES]
     if unknown:
-        raise ValueError(f"no synthetic noise {unknown[0]!r}: choose among {', '.join(SYNTHETIC_NOISES)}")
+        raise InputError(f"no synthetic noise {unknown[0]!r}: choose among {', '.join(SYNTHETIC_NOISES)}")
     if count < 1 or folds < 1 or not duration_s > 0:
-        raise ValueError(f"count {count}, folds {folds} and duration_s {duration_s} must be positive")
+        raise InputError(f"count {count}, folds {folds} and duration_s {duration_s} must be positive")
 
     folder = Path(out).absolute() / "audio"
     recipes, noise = [], []

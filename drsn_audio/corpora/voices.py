@@ -18,6 +18,7 @@ from drsn_audio.corpora import espeak
 from drsn_audio.corpora.cuts import Skipped, SpeechFile
 from drsn_audio.corpora.prepare import PARTS, Prepared, map_parallel, prepare, unit_hash
 from drsn_audio.corpora.speech_commands import COMMANDS
+from drsn_audio.errors import InputError
 
 SAMPLE_RATE = 16000
 
@@ -75,12 +76,12 @@ def synthesise(text: str, voice: Voice) -> np.ndarray:
     Starts a process; for many utterances `synthesise_all` starts one for all.
 
     Raises:
-        ValueError: empty text, a voice that is not there, a setting out of range; or the voice says nothing.
+        InputError: empty text, a voice that is not there, a setting out of range; or the voice says nothing.
         espeak.EspeakError: eSpeak NG is not installed.
     """
     (wave,) = synthesise_all([(text, voice)])
     if wave.size == 0:
-        raise ValueError(f"{voice.name}: says nothing for {text!r}: choose another voice or text")
+        raise InputError(f"{voice.name}: says nothing for {text!r}: choose another voice or text")
     return wave
 
 
@@ -106,7 +107,7 @@ def draw_voices(count: int, seed: int, part: str) -> list[Voice]:
     The first voices stay the same when `count` grows. No (accent, variant) comes twice before all came once.
     """
     if part not in VARIANTS:
-        raise ValueError(f"no part {part!r}: choose among {', '.join(PARTS)}")
+        raise InputError(f"no part {part!r}: choose among {', '.join(PARTS)}")
     variants = VARIANTS[part]
     rng = np.random.default_rng([seed, PARTS.index(part)])
     order = rng.permutation(len(variants))
@@ -146,14 +147,14 @@ def prepare_voices(
         progress: show a bar on stderr.
 
     Raises:
-        ValueError: a source; no words, or one that cannot name a folder; not three counts, or negative ones.
+        InputError: a source; no words, or one that cannot name a folder; not three counts, or negative ones.
         espeak.EspeakError: eSpeak NG is not installed.
     """
     if source is not None:
-        raise ValueError(f"voices reads nothing, but the source is {str(source)!r}: leave it out")
+        raise InputError(f"voices reads nothing, but the source is {str(source)!r}: leave it out")
     _check_words(words)
     if len(voices_per_part) != 3 or min(voices_per_part) < 0 or not duration_s > 0:
-        raise ValueError(f"voices_per_part {voices_per_part} must be three counts, duration_s {duration_s} positive")
+        raise InputError(f"voices_per_part {voices_per_part} must be three counts, duration_s {duration_s} positive")
     clips = [
         (_clip(word, voice, part, Path(out).absolute()), voice)
         for part, count in zip(PARTS, voices_per_part, strict=True)
@@ -209,21 +210,21 @@ def _write(batch: Sequence[tuple[SpeechFile, Voice]], num_samples: int, seed: in
 
 def _check(text: str, voice: Voice) -> None:
     if not text.strip():
-        raise ValueError("there is no text to speak: give a word or phrase")
+        raise InputError("there is no text to speak: give a word or phrase")
     if voice.accent not in ACCENTS:
-        raise ValueError(f"no accent {voice.accent!r}: choose among {', '.join(ACCENTS)}")
+        raise InputError(f"no accent {voice.accent!r}: choose among {', '.join(ACCENTS)}")
     # eSpeak itself would fall back to its default timbre without a word.
     if not (espeak.data_path() / "voices" / "!v" / voice.variant).is_file():
-        raise ValueError(f"no eSpeak variant {voice.variant!r}: choose among those of drsn_audio.corpora.voices")
+        raise InputError(f"no eSpeak variant {voice.variant!r}: choose among those of drsn_audio.corpora.voices")
     if not (0 <= voice.pitch <= 99 and 80 <= voice.rate <= 450 and 0 <= voice.pitch_range <= 99):
-        raise ValueError(f"{voice}: pitch and pitch_range go from 0 to 99, rate from 80 to 450")
+        raise InputError(f"{voice}: pitch and pitch_range go from 0 to 99, rate from 80 to 450")
 
 
 def _check_words(words: Sequence[str]) -> None:
     if isinstance(words, str) or not words:
-        raise ValueError(f"words is {words!r}: give a list of words or phrases")
+        raise InputError(f"words is {words!r}: give a list of words or phrases")
     for word in words:
         if not isinstance(word, str):  # YAML reads yes, no, on and off as booleans
-            raise ValueError(f"words holds {word!r}, which is not text: put yes, no, on and off in quotes")
+            raise InputError(f"words holds {word!r}, which is not text: put yes, no, on and off in quotes")
         if word != word.strip() or not word or word.startswith(".") or set(word) & set('/\\:*?"<>|\0'):
-            raise ValueError(f"the word {word!r} cannot name a folder: use letters, digits and spaces between them")
+            raise InputError(f"the word {word!r} cannot name a folder: use letters, digits and spaces between them")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -11,9 +12,10 @@ from lhotse import CutSet, load_manifest_lazy
 from lhotse.cut import Cut
 
 from drsn_audio.audio import AudioError, resample
+from drsn_audio.errors import InputError
 
 
-class ManifestError(ValueError):
+class ManifestError(InputError):
     """A manifest that cannot be used. The message is one line."""
 
 
@@ -60,12 +62,16 @@ def load_cut(cut: Cut, sample_rate: int) -> np.ndarray:
     Raises:
         AudioError: the file is lost or cannot be read.
     """
+    source = cut.recording.sources[0].source if cut.has_recording else cut.id
     try:
+        if os.path.exists(source) and not os.path.isfile(source):
+            raise AudioError("a folder, a pipe or a device")  # opening a pipe would wait for its writer
         channels = cut.load_audio()
     except Exception as error:
-        source = cut.recording.sources[0].source if cut.has_recording else cut.id
         reason = "no such file" if not Path(source).exists() else " ".join(str(error).split())[:200]
         raise AudioError(f"{source}: named by the manifest but not readable ({reason}): prepare it again") from None
+    if not np.isfinite(channels).all():
+        raise AudioError(f"{source}: holds NaN or infinite samples: repair or re-export it, and prepare it again")
     return resample(channels.mean(axis=0), cut.sampling_rate, sample_rate)
 
 

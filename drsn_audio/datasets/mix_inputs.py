@@ -14,6 +14,7 @@ from lhotse.cut import Cut
 from drsn_audio.audio import AudioError, find_audio, read_audio
 from drsn_audio.datasets.manifests import load_cut, read_cuts
 from drsn_audio.datasets.noise_pool import PAUSE_DB, TRIES
+from drsn_audio.errors import InputError
 from drsn_audio.noise.level import rms_db
 from drsn_audio.noise.synth import SYNTHETIC_NOISES
 
@@ -141,7 +142,7 @@ class RecordedNoise:
             item = self.items[index]
             try:
                 wave = self._read(index, sample_rate)
-            except ValueError as error:
+            except InputError as error:
                 unusable.append((item.path, str(error)))
                 continue
             segment, offset = _draw_segment(wave, num_samples, sample_rate, rng)

@@ -14,7 +14,7 @@ import torch
 from lhotse.cut import Cut
 
 from drsn_audio.audio import AudioError
-from drsn_audio.corpora.prepare import write_cuts
+from drsn_audio.corpora.cuts import is_unicode, write_cuts
 from drsn_audio.datasets.draws import draw_generator
 from drsn_audio.datasets.mix_inputs import (
     DrawnNoise,
@@ -29,6 +29,7 @@ from drsn_audio.datasets.mix_inputs import (
 )
 from drsn_audio.datasets.mix_outputs import (
     Mixed,
+    Target,
     folder_name,
     mix_parts,
     mixed_cut,
@@ -36,6 +37,7 @@ from drsn_audio.datasets.mix_outputs import (
     target_for,
     write_mix,
 )
+from drsn_audio.errors import InputError
 from drsn_audio.noise.level import ActiveLevel, active_level, rms_db
 from drsn_audio.noise.mix import measure_snr
 from drsn_audio.noise.synth import SYNTHETIC_NOISES
@@ -89,12 +91,12 @@ def mix_files(
 
     Raises:
         AudioError: no speech or no noise at all, or OUT lies within a folder of inputs.
-        ValueError: no SNR, one that is NaN or -inf, or an unknown level.
+        InputError: no SNR, one that is NaN or -inf, or an unknown level.
     """
     if level not in ("p56", "rms"):
-        raise ValueError(f"no level method {level!r}: choose p56 or rms")
+        raise InputError(f"no level method {level!r}: choose p56 or rms")
     if not snr_db or any(math.isnan(snr) or snr == -math.inf for snr in snr_db):
-        raise ValueError(f"snr_db is {list(snr_db)}: give one number or more, e.g. 5")
+        raise InputError(f"snr_db is {list(snr_db)}: give one number or more, e.g. 5")
     plan = _Plan(_noise_draws(noise), list(dict.fromkeys(snr_db)), Path(out), level, seed, stems)
     one = len(plan.draws) == len(plan.snr_db) == 1 and is_one_file(speech)
     plan.to_file = one and bool(plan.out.suffix) and not plan.out.is_dir()
@@ -103,11 +105,16 @@ def mix_files(
 
     report = MixReport()
     cuts: list[Cut] = []
-    for utterance in _with_bar(find_speech(speech), progress):
-        try:
-            cuts += _mix_utterance(plan, utterance, report)
-        except ValueError as error:
-            report.fail(utterance.path, str(error))
+    try:
+        for utterance in _with_bar(find_speech(speech), progress):
+            try:
+                cuts += _mix_utterance(plan, utterance, report)
+            except InputError as error:
+                report.fail(utterance.path, str(error))
+    except AudioError as error:
+        if not cuts and not report.failed:
+            raise
+        report.fail(Path(speech), str(error))  # a folder within that may not be read; the others were mixed
     if cuts:
         report.manifest = plan.manifest
         write_cuts(cuts, plan.manifest)
@@ -123,6 +130,7 @@ class _Plan:
     seed: int
     stems: bool
     to_file: bool = False
+    taken: set[Path] = field(default_factory=set)
 
     @property
     def manifest(self) -> Path:
@@ -135,8 +143,19 @@ class _Plan:
         name = utterance.relative if sample_format(utterance.path) else Path(f"{utterance.relative}.wav")
         return self.out / kind.replace("/", "_") / folder_name(snr_db) / name
 
+    def target(self, utterance: Utterance, kind: str, snr_db: float) -> Target:
+        """Raises AudioError where another mix of this call, or a stem of one, is there: a.wav and a.flac with stems."""
+        target = target_for(self.path(utterance, kind, snr_db), utterance.path, self.stems)
+        double = self.taken.intersection(target.paths)
+        if double:
+            raise AudioError(f"{double.pop()} holds the mix of another input: rename one of the two")
+        self.taken.update(target.paths)
+        return target
+
 
 def _mix_utterance(plan: _Plan, utterance: Utterance, report: MixReport) -> Iterator[Cut]:
+    if not is_unicode(utterance.path):
+        raise AudioError("its name is not UTF-8, which no manifest can hold: rename it")
     wave, sample_rate = utterance.read()
     spoken = active_level(wave, sample_rate)
     if spoken.activity == 0:
@@ -145,7 +164,7 @@ def _mix_utterance(plan: _Plan, utterance: Utterance, report: MixReport) -> Iter
     for kind, drawn in _draw(plan, utterance, len(wave), sample_rate, report):
         inputs = [path for path in (utterance.path, drawn.path) if path]
         for snr_db in plan.snr_db:
-            target = target_for(plan.path(utterance, kind, snr_db), utterance.path, plan.stems)
+            target = plan.target(utterance, kind, snr_db)
             mixed = mix_parts(wave, drawn.wave, snr_db, level_db, target)
             write_mix(target, mixed, sample_rate, inputs)
             report.written.append(target.path)

@@ -14,25 +14,36 @@ import re
 from pathlib import Path
 from typing import Any
 
+import torch
 from safetensors.torch import load, save
 
 from drsn_audio.config import ConfigError, config_from_dict, config_to_dict
+from drsn_audio.errors import InputError
 from drsn_audio.models.model import AudioModel
 
 FORMAT = 1
 
 
-class CheckpointError(ValueError):
+class CheckpointError(InputError):
     """A checkpoint that cannot be used. The message is one line."""
 
 
-def save_checkpoint(folder: Path, name: str, model: AudioModel, *, step: int, info: dict[str, Any]) -> Path:
+def save_checkpoint(
+    folder: Path,
+    name: str,
+    model: AudioModel,
+    *,
+    step: int,
+    info: dict[str, Any],
+    dtype: torch.dtype = torch.float32,
+) -> Path:
     """Write `<name>.json` and its weights into `folder`, replacing an older one of that name. Returns the JSON's path.
 
-    `info` is what else a reader should find: metrics, commit, seed, data.
+    `info` is what else a reader should find: metrics, commit, seed, data. `dtype` is that of the stored matrices and
+    kernels; vectors, BatchNorm's statistics among them, are few and stay float32. Loading gives float32 always.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    blob = save({key: value.contiguous() for key, value in model.state_dict().items()})
+    blob = save({key: _stored(value, dtype) for key, value in model.state_dict().items()})
     digest = hashlib.sha256(blob).hexdigest()
     weights = folder / f"{name}-{step:08d}-{digest[:8]}.safetensors"
     described = {
@@ -87,6 +98,10 @@ def load_checkpoint(path: Path) -> tuple[AudioModel, dict[str, Any]]:
         reason = " ".join(str(error).split())[:160]
         raise CheckpointError(f"{path}: not a whole checkpoint ({reason}): copy it again") from None
     return model.eval(), described
+
+
+def _stored(value: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
+    return (value.to(dtype) if value.is_floating_point() and value.ndim > 1 else value).contiguous()
 
 
 def write_atomically(path: Path, blob: bytes) -> None:

@@ -8,6 +8,8 @@ from typing import NamedTuple
 import numpy as np
 from scipy.signal import lfilter
 
+from drsn_audio.errors import InputError
+
 TIME_CONSTANT_S = 0.03
 HANGOVER_S = 0.2
 MARGIN_DB = 15.9
@@ -25,7 +27,7 @@ def rms_db(wave: np.ndarray) -> float:
     """Wave [N] -> level in dB re full scale: 0 for a square wave of amplitude 1, -inf for silence.
 
     Raises:
-        ValueError: not one-dimensional, or NaN or infinite samples.
+        InputError: not one-dimensional, or NaN or infinite samples.
     """
     power = _mean_square(wave)
     return 10 * math.log10(power) if power > 0 else -math.inf
@@ -46,10 +48,10 @@ def active_level(wave: np.ndarray, sample_rate: int) -> ActiveLevel:
         active_db is -inf and activity 0 for a wave that is empty or digitally silent.
 
     Raises:
-        ValueError: not one-dimensional, NaN or infinite samples, or a sample rate that is not positive.
+        InputError: not one-dimensional, NaN or infinite samples, or a sample rate that is not positive.
     """
     if sample_rate <= 0:
-        raise ValueError(f"sample_rate is {sample_rate}: give it in Hz")
+        raise InputError(f"sample_rate is {sample_rate}: give it in Hz")
     long_term_db = rms_db(wave)
     if long_term_db == -math.inf:
         return ActiveLevel(-math.inf, -math.inf, 0.0)
@@ -79,18 +81,19 @@ def speech_level_db(wave: np.ndarray, sample_rate: int, method: str = "p56") -> 
         return active_level(wave, sample_rate).active_db
     if method == "rms":
         return rms_db(wave)
-    raise ValueError(f"no level method {method!r}: choose p56 or rms")
+    raise InputError(f"no level method {method!r}: choose p56 or rms")
 
 
 def _mean_square(wave: np.ndarray) -> float:
     if wave.ndim != 1:
-        raise ValueError(f"a wave of shape {wave.shape}: give one channel, [N]")
+        raise InputError(f"a wave of shape {wave.shape}: give one channel, [N]")
     if wave.size == 0:
         return 0.0
     samples = wave.astype(np.float64, copy=False)
-    power = float(np.dot(samples, samples)) / wave.size
+    # np.dot would start BLAS threads, which wait for each other on a busy machine.
+    power = float(np.einsum("i,i->", samples, samples)) / wave.size
     if not math.isfinite(power):
-        raise ValueError("the wave holds NaN or infinite samples: repair it")
+        raise InputError("the wave holds NaN or infinite samples: repair it")
     return power
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from drsn_audio.errors import InputError
 from drsn_audio.reports.run import CLEAN, LEVELS, MEAN, Run, check_runs, describe, run_titles
 
 if TYPE_CHECKING:
@@ -27,14 +28,14 @@ def plot_accuracy(runs: Sequence[Mapping[str, Any]], path: str | Path) -> None:
     One run: a line for each noise kind. Several: a panel for each noise kind, a line for each run.
 
     Raises:
-        ValueError: no runs, SNRs set by different level methods, or an ending that is no picture's.
-        ImportError: matplotlib is not installed.
+        InputError: no runs, SNRs set by different level methods, or an ending that is no picture's.
+        ModuleNotFoundError: matplotlib is not installed.
     """
     checked = check_runs(runs)
     kinds = list(dict.fromkeys(kind for run in checked for kind in run.noise_kinds))
     kinds.sort(key=lambda kind: kind == MEAN)
     if not kinds:
-        raise ValueError("the runs hold clean speech alone: evaluate with noise to plot against SNR")
+        raise InputError("the runs hold clean speech alone: evaluate with noise to plot against SNR")
     snrs_db = sorted({snr_db for run in checked for snr_db in run.snrs_db})
     if len(checked) == 1:
         panels = [(checked[0].title, [(kind, checked[0], kind) for kind in kinds])]
@@ -61,8 +62,8 @@ def plot_confusion(facts: Mapping[str, Any], path: str | Path, snr_db: float | N
     """Confusions under one condition in % of each row: truth in rows, right answers blue, wrong ones orange.
 
     Raises:
-        ValueError: the run has no confusions for this condition, or an ending that is no picture's.
-        ImportError: matplotlib is not installed.
+        InputError: the run has no confusions for this condition, or an ending that is no picture's.
+        ModuleNotFoundError: matplotlib is not installed.
     """
     run = Run(facts)
     confusion = run.confusion(noise_kind, snr_db)
@@ -124,13 +125,13 @@ def _figure(width_in: float, height_in: float) -> Figure:
     try:
         from matplotlib.figure import Figure
     except ImportError:
-        raise ImportError("plots need matplotlib: pip install 'drsn-audio[train]'") from None
+        raise ModuleNotFoundError("plots need matplotlib: pip install 'drsn-audio[train]'", name="matplotlib") from None
     return Figure(figsize=(width_in, height_in), layout="constrained")
 
 
 def _save(figure: Figure, path: str | Path) -> None:
     path = Path(path)
     if path.suffix.lower() not in ENDINGS:
-        raise ValueError(f"{path}: no picture has this ending: choose one of {', '.join(ENDINGS)}")
+        raise InputError(f"{path}: no picture has this ending: choose one of {', '.join(ENDINGS)}")
     path.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(path, dpi=150)

@@ -20,6 +20,8 @@ from typing import Any
 
 import numpy as np
 
+from drsn_audio.errors import InputError
+
 SCHEMA = 1
 CLEAN, MEAN = "clean", "mean"
 LEVELS = {"p56": "active level (ITU-T P.56)", "rms": "RMS"}
@@ -52,7 +54,7 @@ class Run:
         """`name` is what messages call it.
 
         Raises:
-            ValueError: another schema, a missing key, a condition given twice, or numbers that cannot be.
+            InputError: another schema, a missing key, a condition given twice, or numbers that cannot be.
         """
         self.facts = facts
         self.name = name
@@ -101,13 +103,13 @@ class Run:
         """Confusions of one condition, int [K, K], truth in rows.
 
         Raises:
-            ValueError: no such condition, or one without confusions (the mean).
+            InputError: no such condition, or one without confusions (the mean).
         """
         condition = self.conditions.get((noise_kind, snr_db))
         if condition is None or condition.confusion is None:
             held = [describe(*key) for key, other in self.conditions.items() if other.confusion is not None]
             wanted = describe(noise_kind, snr_db)
-            raise ValueError(f"{self.name}: no confusions for {wanted}: choose one of {', '.join(held)}")
+            raise InputError(f"{self.name}: no confusions for {wanted}: choose one of {', '.join(held)}")
         return condition.confusion
 
     def _condition(self, entry: Mapping[str, Any]) -> Condition:
@@ -137,23 +139,23 @@ class Run:
         if missing:
             raise self._error(f"{kind}: no {', '.join(missing)}")
 
-    def _error(self, what: str) -> ValueError:
-        return ValueError(f"{self.name}: {what}: evaluate again")
+    def _error(self, what: str) -> InputError:
+        return InputError(f"{self.name}: {what}: evaluate again")
 
 
 def check_runs(runs: Sequence[Mapping[str, Any]]) -> list[Run]:
     """Runs that may stand side by side.
 
     Raises:
-        ValueError: none, or SNRs that were set by different level methods.
+        InputError: none, or SNRs that were set by different level methods.
     """
     checked = [Run(facts, f"run {number}") for number, facts in enumerate(runs, 1)]
     if not checked:
-        raise ValueError("no runs to compare: give one run.json at least")
+        raise InputError("no runs to compare: give one run.json at least")
     for run in checked[1:]:
         level, first = run.facts["level"], checked[0].facts["level"]
         if level != first:
-            raise ValueError(f"{run.name} sets SNRs by {level}, run 1 by {first}: evaluate both with one --level")
+            raise InputError(f"{run.name} sets SNRs by {level}, run 1 by {first}: evaluate both with one --level")
     return checked
 
 

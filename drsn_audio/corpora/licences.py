@@ -1,0 +1,98 @@
+"""Whose recordings a manifest holds, and whether weights trained on them may be shipped."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, NamedTuple
+
+from drsn_audio.corpora.esc import ESC10_NAMES
+
+if TYPE_CHECKING:
+    from lhotse.cut import Cut
+
+
+class Licence(NamedTuple):
+    """Terms of a corpus, and what must be said of it. `shippable`: weights trained on it may be given to anybody."""
+
+    name: str
+    terms: str
+    source: str
+    credit: str
+    shippable: bool
+
+
+LICENCES = {
+    "speech-commands": Licence(
+        "Speech Commands v0.02",
+        "CC BY 4.0",
+        "https://arxiv.org/abs/1804.03209",
+        "Pete Warden, Google, 2018: Speech Commands: A Dataset for Limited-Vocabulary Speech Recognition",
+        True,
+    ),
+    "free-spoken-digits": Licence(
+        "Free Spoken Digits",
+        "CC BY-SA 4.0",  # which weights would have to carry on
+        "https://github.com/Jakobovski/free-spoken-digit-dataset",
+        "Zohar Jackson and others",
+        False,
+    ),
+    "esc-10": Licence(
+        "ESC-10",
+        "CC BY 3.0",
+        "https://github.com/karolpiczak/ESC-50",
+        "Karol J. Piczak, 2015: ESC: Dataset for Environmental Sound Classification; recordings of Freesound users, "
+        "each named in its LICENSE",
+        True,
+    ),
+    "esc-50": Licence(
+        "ESC-50",
+        "CC BY-NC 3.0",
+        "https://github.com/karolpiczak/ESC-50",
+        "Karol J. Piczak, 2015: ESC: Dataset for Environmental Sound Classification",
+        False,
+    ),
+    "urbansound8k": Licence(
+        "UrbanSound8K",
+        "CC BY-NC 3.0",
+        "https://urbansounddataset.weebly.com/urbansound8k.html",
+        "Justin Salamon, Christopher Jacoby, Juan Pablo Bello, 2014: A Dataset and Taxonomy for Urban Sound Research",
+        False,
+    ),
+    "voices": Licence(
+        "synthesised voices",
+        "none: made from text by GPL-3.0 software",
+        "https://github.com/espeak-ng/espeak-ng",
+        "eSpeak NG and its voice variants",
+        True,
+    ),
+    "synthetic-noise": Licence(
+        "synthesised street and factory noise",
+        "none: made from seeds",
+        "drsn_audio/noise/synth.py",
+        "this project",
+        True,
+    ),
+}
+
+# A cut's id, as each corpus gives it. What matches none is of nobody that this table knows.
+IDS = {
+    "speech-commands": re.compile(r"[a-z]+/[0-9a-f]+_nohash_\d+|background/.+"),
+    "free-spoken-digits": re.compile(r"\d_[a-z]+_\d+"),
+    "esc": re.compile(r"[1-5]-\d+-[A-Z](-\d+)?"),
+    "urbansound8k": re.compile(r"\d+-\d-\d+-\d+"),
+    "voices": re.compile(r"[^/]+/[a-z0-9-]+\+.+-p\d+-r\d+-i\d+"),
+    "synthetic-noise": re.compile(r"(street|factory)-\d+-\d+"),
+}
+# ESC-50's clips of these classes are ESC-10, under terms of its own.
+ESC10_CLASSES = {*ESC10_NAMES.values(), "rain", "sea_waves", "clock_tick", "helicopter", "chainsaw", "rooster"}
+
+
+def corpus_of(cut: Cut) -> str | None:
+    """The corpus in LICENCES that a cut comes from, by its id and class of noise; None where it is none of them.
+
+    Manifests name no corpus, and a path says only where somebody keeps it: the id is what every copy shares.
+    """
+    corpus = next((name for name, pattern in IDS.items() if pattern.fullmatch(cut.id)), None)
+    if corpus == "esc":
+        return "esc-10" if (cut.custom or {}).get("noise_class") in ESC10_CLASSES else "esc-50"
+    return corpus

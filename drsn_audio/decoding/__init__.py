@@ -1,0 +1,1 @@
+"""From what a model answers to words and their times. numpy only."""
