@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from typing import Any, NamedTuple
@@ -12,7 +11,7 @@ import torch
 from torch import Tensor
 
 from drsn_audio.noise.equalise import equalise
-from drsn_audio.noise.mix import mix_at_snr, noise_at_level
+from drsn_audio.noise.mix import mix_at_snr
 
 CLEAN_SILENCE_DB = 40.0
 EQUALISER_POINTS = 9
@@ -69,16 +68,14 @@ class Batch:
         """
         snr = self.snr_db if snr_db is None else torch.full_like(self.snr_db, snr_db)
         noise = equalise(self.noise, self.noise_gains_db) if self.noise_gains_db.any() else self.noise
-        noisy, _ = mix_at_snr(
+        wave, _ = mix_at_snr(
             self.speech,
             noise,
-            snr.where(~self.silence, math.inf),
+            torch.where(self.silence, snr.clamp(max=CLEAN_SILENCE_DB), snr),
             speech_level_db=self.speech_level_db,
             start=self.start,
             lengths=self.length,
         )
-        quiet = noise_at_level(noise, self.speech_level_db - snr.clamp(max=CLEAN_SILENCE_DB))
-        wave = torch.where(self.silence[:, None], quiet, noisy)
         if self.mix_gains_db.any():
             wave = equalise(wave, self.mix_gains_db)
         return wave * 10 ** (self.gain_db[:, None] / 20)

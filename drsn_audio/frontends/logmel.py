@@ -11,11 +11,15 @@ from drsn_audio.frontends.spectrogram import hann_window, num_frames, power_spec
 
 FLOOR = 1e-6  # what white noise at -83 (8 kHz) to -95 dB full scale (100 Hz) gives: the converter, not the place
 
+CLIPS = 8
+
 
 def log_mel(wave: Tensor, window: Tensor, filters: Tensor, hop: int) -> Tensor:
     """Wave [B, N] and mel filters [len(window) // 2 + 1, F] -> ln(mel power + FLOOR), [B, F, T]."""
+    if wave.device.type == "cpu" and len(wave) > CLIPS:  # a few at a time stay in the cache: twice as fast
+        return torch.cat([log_mel(clips, window, filters, hop) for clips in wave.split(CLIPS)])
     power = power_spectrogram(wave, window, hop)
-    return (filters.T @ power + FLOOR).log()
+    return (power.transpose(1, 2) @ filters + FLOOR).log().transpose(1, 2)
 
 
 class LogMel(nn.Module):

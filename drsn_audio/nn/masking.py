@@ -43,7 +43,9 @@ class MaskedBatchNorm2d(nn.BatchNorm2d):
         if mask is None or not self.training:
             return super().forward(x)
         valid = mask[:, 0, 0].bool()
-        frames = x.permute(0, 3, 1, 2)[valid]  # [valid frames, C, F]
+        frames = x.permute(0, 3, 2, 1)[valid]  # [valid frames, F, C]
+        # As rows of channels: of [.., C, F, 1], torch 2.14 mistakes one memory format for the other going backward.
+        rows = super().forward(frames.reshape(-1, x.shape[1], 1, 1))
         normalised = torch.zeros_like(x)
-        normalised.permute(0, 3, 1, 2)[valid] = super().forward(frames.unsqueeze(3)).squeeze(3)
+        normalised.permute(0, 3, 2, 1)[valid] = rows.view_as(frames)
         return normalised

@@ -9,6 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 WARP = 8000 / 700  # spaces the points as mel does at 16 kHz, at any rate
+STEPS = 256  # to which the lines between the points are rounded: exp is dear, a look-up is not
 
 
 def equalise(wave: Tensor, gains_db: Tensor) -> Tensor:
@@ -18,10 +19,7 @@ def equalise(wave: Tensor, gains_db: Tensor) -> Tensor:
     wraps around at the ends.
     """
     num_samples = wave.shape[1]
-    bins = num_samples // 2 + 1
-    mel = torch.log1p(torch.linspace(0, WARP, bins, device=wave.device)) / math.log1p(WARP)
-    steps = 256
-    curve = F.interpolate(gains_db[:, None], steps + 1, mode="linear", align_corners=True)[:, 0]
-    gain = (curve * (math.log(10) / 20)).exp()[:, (mel * steps).round().long()]
-    spectrum = torch.view_as_real(torch.fft.rfft(wave)) * gain[..., None]
-    return torch.fft.irfft(torch.view_as_complex(spectrum), num_samples)
+    mel = torch.log1p(torch.linspace(0, WARP, num_samples // 2 + 1, device=wave.device)) / math.log1p(WARP)
+    curve = F.interpolate(gains_db[:, None], STEPS + 1, mode="linear", align_corners=True)[:, 0]
+    gain = (curve * (math.log(10) / 20)).exp().index_select(1, (mel * STEPS).round().int())
+    return torch.fft.irfft(torch.fft.rfft(wave) * gain, num_samples)

@@ -11,6 +11,7 @@ import math
 import torch
 from torch import Tensor
 
+from drsn_audio.errors import InputError
 from drsn_audio.noise.level import rms_db, speech_level_db
 
 
@@ -30,7 +31,7 @@ def mix_at_snr(
     start, lengths [B]: the span of the speech in samples; the whole of N where they are not given.
 
     Raises:
-        ValueError: names the rows whose speech has no level, whose noise is silent over the span, whose span
+        InputError: names the rows whose speech has no level, whose noise is silent over the span, whose span
             is empty or whose SNR is NaN or -inf.
     """
     if speech.shape != noise.shape:
@@ -38,10 +39,10 @@ def mix_at_snr(
     clean = snr_db == math.inf
     _refuse(snr_db.isnan() | (snr_db == -math.inf), "an SNR of NaN or -inf: give a number, or inf for clean")
     _refuse(~speech_level_db.isfinite() & ~clean, "speech without a level: leave it out, or ask for inf")
-    unit, silent = _unit_rms(noise, start, lengths)
+    noise_part, silent = _at_level(noise, speech_level_db - snr_db, start, lengths)
     _refuse(silent & ~clean, "silent or non-finite noise where the speech is: draw another")
-    amplitude = torch.where(clean, 0.0, _amplitude(speech_level_db - snr_db))
-    noise_part = unit * amplitude.to(noise.dtype)[:, None]
+    if silent.any():
+        noise_part = noise_part.masked_fill(silent[:, None], 0)
     return speech + noise_part, noise_part
 
 
@@ -51,12 +52,12 @@ def noise_at_level(
     """Noise [B, N] at an RMS of level_db [B], dB re full scale, over the span: where nobody speaks.
 
     Raises:
-        ValueError: names the rows whose noise is silent over the span, or whose level is NaN or infinite.
+        InputError: names the rows whose noise is silent over the span, or whose level is NaN or infinite.
     """
     _refuse(~level_db.isfinite(), "a level that is NaN or infinite: give dB re full scale, e.g. -30")
-    unit, silent = _unit_rms(noise, start, lengths)
+    noise, silent = _at_level(noise, level_db, start, lengths)
     _refuse(silent, "silent or non-finite noise: draw another")
-    return unit * _amplitude(level_db).to(noise.dtype)[:, None]
+    return noise
 
 
 def measure_snr(
@@ -68,17 +69,32 @@ def measure_snr(
     return torch.tensor([speech_level_db(s[:end], sample_rate, level) - rms_db(n[:end]) for s, n, end in spans])
 
 
-def _unit_rms(noise: Tensor, start: Tensor | None, lengths: Tensor | None) -> tuple[Tensor, Tensor]:
-    """Noise [B, N] at an RMS of 1 over the span, and [B]: True where that cannot be (the row is zero)."""
-    span = _span(noise, start, lengths)
-    # By the peak first: the squares of a quiet float32 recording underflow, those of a loud one overflow.
-    peak = noise.masked_fill(~span, 0).abs().amax(dim=1, keepdim=True)
-    unit = noise / peak
-    count = span.sum(dim=1, keepdim=True)
-    rms = (unit.masked_fill(~span, 0).square().sum(dim=1, keepdim=True) / count).sqrt()
-    unit = unit / rms
-    silent = ~unit.isfinite().all(dim=1)
-    return unit.masked_fill(silent[:, None], 0), silent
+def _at_level(noise: Tensor, level_db: Tensor, start: Tensor | None, lengths: Tensor | None) -> tuple[Tensor, Tensor]:
+    """Noise [B, N] at an RMS of level_db [B] over the span, and [B]: True where that cannot be."""
+    rms = _rms(noise, start, lengths)
+    noise = noise * (_amplitude(level_db) / rms).to(noise.dtype)[:, None]
+    return noise, ~noise.sum(dim=1).isfinite()  # a sum shows any NaN, and is quicker than asking each sample
+
+
+def _rms(noise: Tensor, start: Tensor | None, lengths: Tensor | None) -> Tensor:
+    """RMS [B] of noise [B, N] over the span; NaN where that is empty."""
+    whole = start is None and lengths is None
+    begin = torch.zeros(len(noise), dtype=torch.long, device=noise.device) if start is None else start
+    end = noise.shape[1] if lengths is None else (begin + lengths).clamp(max=noise.shape[1])
+    count = (end - begin.clamp(min=0)).clamp(min=0)
+    if whole:
+        norm = torch.linalg.vector_norm(noise, dim=1)
+    elif noise.device.type == "cpu":  # in a sixth of the time that a mask takes
+        spans = zip(noise, begin.clamp(min=0).tolist(), (begin.clamp(min=0) + count).tolist(), strict=True)
+        norm = torch.stack([torch.linalg.vector_norm(row[first:stop]) for row, first, stop in spans])
+    else:
+        norm = torch.linalg.vector_norm(noise * _span(noise, start, lengths), dim=1)
+    if not ((norm > 1e-15) & (norm < 1e15)).all():
+        # By the peak: the squares of a quiet float32 recording underflow, those of a loud one overflow.
+        inside = noise.where(_span(noise, start, lengths), 0)
+        peak = inside.abs().amax(dim=1)
+        norm = torch.linalg.vector_norm(inside / peak[:, None], dim=1) * peak
+    return norm / count.sqrt()
 
 
 def _span(wave: Tensor, start: Tensor | None, lengths: Tensor | None) -> Tensor:
@@ -96,4 +112,4 @@ def _amplitude(level_db: Tensor) -> Tensor:
 def _refuse(wrong: Tensor, reason: str) -> None:
     if wrong.any():
         rows = wrong.nonzero().flatten().tolist()
-        raise ValueError(f"rows {rows} of the batch: {reason}")
+        raise InputError(f"rows {rows} of the batch: {reason}")

@@ -3,6 +3,7 @@
 import pytest
 import torch
 from torch import nn
+from torch.autograd import gradcheck
 
 from drsn_audio.nn.masking import MaskedBatchNorm2d, apply_mask, frame_mask, masked_mean
 
@@ -77,3 +78,15 @@ def test_batch_norm_statistics_of_half_precision_are_exact_enough(dtype):
     assert out.dtype == dtype
     torch.testing.assert_close(half.running_mean, full.running_mean, rtol=1e-4, atol=0)
     torch.testing.assert_close(half.running_var, full.running_var, rtol=1e-4, atol=0)
+
+
+@pytest.mark.parametrize("grad_format", [torch.contiguous_format, torch.channels_last])
+@pytest.mark.parametrize("memory_format", [torch.contiguous_format, torch.channels_last])
+def test_gradients_in_either_memory_format(memory_format, grad_format):
+    """By finite differences: torch's own backward is wrong for some mixtures of the two where an axis is 1."""
+    norm = MaskedBatchNorm2d(3).double()
+    generator = torch.Generator().manual_seed(0)
+    x = torch.randn(3, 3, 4, 5, generator=generator, dtype=torch.float64).to(memory_format=memory_format)
+    weight = torch.randn(3, 3, 4, 5, generator=generator, dtype=torch.float64).to(memory_format=grad_format)
+    mask = frame_mask(torch.tensor([5, 3, 1]), 5, torch.float64)
+    assert gradcheck(lambda x: (norm(x, mask) * weight).contiguous(memory_format=grad_format), (x.requires_grad_(),))
