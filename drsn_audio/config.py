@@ -125,6 +125,7 @@ class TrainConfig:
     epochs: int = 40
     batch_size: int = 64
     learning_rate: float = 3e-3
+    encoder_rate: float = 1.0  # the encoder's learning rate, relative to that; 0 trains the head alone
     weight_decay: float = 0.02
     warmup_share: float = 0.1  # of all steps, before the cosine
     clip_norm: float = 5.0

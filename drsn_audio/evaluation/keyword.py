@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import torch
 from rich.progress import Progress
+from torch import Tensor
 from torch.utils.data import DataLoader
 
 from drsn_audio.datasets.batch import collate
@@ -22,14 +23,19 @@ from drsn_audio.models.model import AudioModel
 
 @dataclass(frozen=True)
 class Trials:
-    """What a model answered to every clip and draw under one condition; arrays [n]."""
+    """What a model answered to every clip and draw under one condition; arrays [n], logits [n, K]."""
 
     noise_kind: str  # "clean" where snr_db is None
     snr_db: float | None
-    predictions: np.ndarray
+    logits: np.ndarray
     targets: np.ndarray
     speakers: np.ndarray
     noise_sources: np.ndarray
+    words: np.ndarray  # what was said, "" where nobody speaks
+
+    @property
+    def predictions(self) -> np.ndarray:
+        return self.logits.argmax(-1)
 
     @property
     def correct(self) -> np.ndarray:
@@ -59,9 +65,39 @@ def run_trials(
     every model: differences between them are paired. `model` stays on its device, in eval mode.
     """
     model.eval()
-    device = next(model.parameters()).device
+    return ask(
+        lambda wave: model.head.last(model(wave), None),
+        clips,
+        noise,
+        store,
+        clip_samples=num_samples(model),
+        snr_db=snr_db,
+        draws=draws,
+        seed=seed,
+        batch_size=batch_size,
+        device=next(model.parameters()).device,
+        progress=progress,
+    )
+
+
+def ask(
+    answer: Callable[[Tensor], Tensor],
+    clips: Sequence[Clip],
+    noise: NoisePool,
+    store: AudioStore,
+    *,
+    clip_samples: int,
+    snr_db: Sequence[float],
+    draws: int,
+    seed: int,
+    batch_size: int = 128,
+    device: torch.device | str = "cpu",
+    progress: Progress | None = None,
+) -> list[Trials]:
+    """The trials of `run_trials` for any recogniser: `answer` takes waves [B, clip_samples] to logits [B, K]."""
     speakers = np.array([clip.speaker for clip in clips])
     targets = np.array([clip.target for clip in clips])
+    words = np.array([said(clip) for clip in clips])
     conditions: dict[tuple[str, float | None], list[np.ndarray]] = {}
     sources: dict[tuple[str, float | None], list[str]] = {}
     steps = [(kind, draw) for kind in noise.kinds for draw in range(draws)]
@@ -70,23 +106,21 @@ def run_trials(
         wanted: list[tuple[str, float | None]] = [(kind, snr) for snr in dict.fromkeys(snr_db)]
         if (kind, draw) == steps[0]:
             wanted.append(("clean", None))
-        dataset = EvaluationClips(clips, noise, store, num_samples(model), seed, kind, draw)
+        dataset = EvaluationClips(clips, noise, store, clip_samples, seed, kind, draw)
         for batch in DataLoader(dataset, batch_size, collate_fn=collate):
             batch = batch.to(device)
             for condition in wanted:
                 wave = batch.mix(math.inf if condition[1] is None else condition[1])
-                logits = model.head.last(model(wave), None)
-                conditions.setdefault(condition, []).append(logits.argmax(-1).cpu().numpy())
+                conditions.setdefault(condition, []).append(answer(wave).float().cpu().numpy())
                 sources.setdefault(condition, []).extend(batch.noise_source)
             if progress and task is not None:
                 progress.advance(task, len(batch.noise_source))
     trials = []
     for (kind, snr), answers in conditions.items():
         times = draws if snr is not None else 1
+        asked, said_by, spoken = (np.tile(of_clip, times) for of_clip in (targets, speakers, words))
         heard = np.array(sources[kind, snr])
-        trials.append(
-            Trials(kind, snr, np.concatenate(answers), np.tile(targets, times), np.tile(speakers, times), heard)
-        )
+        trials.append(Trials(kind, snr, np.concatenate(answers), asked, said_by, heard, spoken))
     return trials
 
 
@@ -119,7 +153,7 @@ def run_mixed_trials(
             waves = torch.from_numpy(np.stack([fit_clip(wave, num_samples(model)) for wave in loaded])).to(device)
             lengths = torch.tensor([len(wave) for wave in loaded], device=device)
             logits = model.head.last(model(waves, lengths), model.output_lengths(lengths))
-            answers.append(logits.argmax(-1).cpu().numpy())
+            answers.append(logits.float().cpu().numpy())
             if progress and task is not None:
                 progress.advance(task, len(waves))
         trials.append(
@@ -130,9 +164,15 @@ def run_mixed_trials(
                 np.array([clip.target for clip in group]),
                 np.array([clip.speaker for clip in group]),
                 np.array([_custom(clip).get("noise_source") or "" for clip in group]),
+                np.array([said(clip) for clip in group]),
             )
         )
     return trials
+
+
+def said(clip: Clip) -> str:
+    """The word of a clip; "" where nobody speaks."""
+    return clip.cut.supervisions[0].text if clip.cut else ""
 
 
 def _custom(clip: Clip) -> dict[str, Any]:

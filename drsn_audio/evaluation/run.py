@@ -9,9 +9,10 @@ import numpy as np
 from rich.progress import Progress
 
 from drsn_audio.config import ConfigError, DataConfig, EvaluateConfig, NoiseSource
-from drsn_audio.datasets.keyword import SILENCE, keyword_clips
+from drsn_audio.datasets.keyword import SILENCE, Clip, keyword_clips
 from drsn_audio.datasets.manifests import AudioStore, ManifestError, file_sha256, read_cuts
 from drsn_audio.datasets.noise_pool import NoisePool
+from drsn_audio.evaluation.details import by_noise_class, keywords_alone, other_words, rejection
 from drsn_audio.evaluation.keyword import Trials, run_mixed_trials, run_trials
 from drsn_audio.evaluation.provenance import provenance
 from drsn_audio.metrics.bootstrap import bootstrap_mean
@@ -65,20 +66,39 @@ def evaluate_keywords(
         clips = keyword_clips(cuts, labels, data, to_mix=False)
         trials = run_mixed_trials(model, clips, batch_size=evaluate.batch_size, progress=progress)
         draws, level = 1, _level_of(cuts)
+    described = {
+        "name": name,
+        "shrinkage": model.config.shrinkage,
+        "parameters": count_parameters(model),
+        "multiply_adds": count_multiply_adds(model),
+        "labels": list(labels),
+        "checkpoint": {key: (checkpoint or {}).get(key) for key in ("sha256", "step", "seed", "commit", "command")},
+    }
+    facts = describe_run(described, manifests, noise, clips, trials, evaluate, level=level, draws=draws)
+    return facts | {"rejection": rejection(trials, labels, (checkpoint or {}).get("calibration"))}
+
+
+def describe_run(
+    model: Mapping[str, Any],
+    manifests: Sequence[str],
+    noise: Sequence[NoiseSource],
+    clips: Sequence[Clip],
+    trials: Sequence[Trials],
+    evaluate: EvaluateConfig,
+    *,
+    level: str,
+    draws: int,
+) -> dict[str, Any]:
+    """What a recogniser answered -> run.json's content. `model` is what it says of it: name, shrinkage, labels, ..."""
+    seed, replicates, labels = evaluate.seed, evaluate.replicates, model["labels"]
+    alone = keywords_alone(trials, labels)
     return {
         "schema": 1,
         **provenance(),
         "seed": seed,
         "level": level,
         "draws": draws,
-        "model": {
-            "name": name,
-            "shrinkage": model.config.shrinkage,
-            "parameters": count_parameters(model),
-            "multiply_adds": count_multiply_adds(model),
-            "labels": list(labels),
-            "checkpoint": {key: (checkpoint or {}).get(key) for key in ("sha256", "step", "seed", "commit", "command")},
-        },
+        "model": dict(model),
         "data": {
             "manifest": ", ".join(map(str, manifests)),
             "sha256": "+".join(file_sha256(path) for path in manifests),
@@ -86,7 +106,10 @@ def evaluate_keywords(
             "speakers": _count_speakers([clip.speaker for clip in clips]),
             "noise": [_describe_noise(source) for source in noise],
         },
-        "conditions": summarise(trials, len(labels), seed=seed, replicates=evaluate.replicates),
+        "conditions": summarise(trials, len(labels), seed=seed, replicates=replicates),
+        "keywords_alone": summarise(alone, len(labels), seed=seed, replicates=replicates),
+        "noise_classes": by_noise_class(trials),
+        "other_words": other_words(trials, labels),
     }
 
 

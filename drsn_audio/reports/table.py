@@ -30,7 +30,7 @@ def markdown_table(facts: Mapping[str, Any]) -> str:
     """run.json -> accuracy by noise kind and SNR with intervals, under a line that names command and data."""
     run = Run(facts)
     rows = [[kind, *_cells(run, kind, run.snrs_db)] for kind in _rows(run)]
-    return f"{_caption(run)}\n\n{_markdown(['noise', *_columns(run.snrs_db)], rows)}"
+    return f"{_caption(run)}\n\n{markdown(['noise', *_columns(run.snrs_db)], rows)}"
 
 
 def terminal_table(facts: Mapping[str, Any]) -> Table:
@@ -51,7 +51,7 @@ def comparison_table(runs: Sequence[Mapping[str, Any]]) -> str:
     """Several run.json -> one markdown table by noise kind and run, and a line for each run.
 
     Raises:
-        ValueError: no runs, or SNRs that were set by different level methods, which no table may mix.
+        InputError: no runs, or SNRs that were set by different level methods, which no table may mix.
     """
     checked = check_runs(runs)
     snrs_db = sorted({snr_db for run in checked for snr_db in run.snrs_db}, reverse=True)
@@ -67,7 +67,7 @@ def comparison_table(runs: Sequence[Mapping[str, Any]]) -> str:
     differing = _differences(checked)
     if differing:
         lines.append(f"- The runs differ in {', '.join(differing)}: they were not put to the same trials.")
-    table = _markdown(["noise", "model", *_columns(snrs_db)], rows, 2)
+    table = markdown(["noise", "model", *_columns(snrs_db)], rows, 2)
     return "\n".join([_measure(checked[0]), "", table, "", *lines])
 
 
@@ -75,38 +75,38 @@ def class_table(facts: Mapping[str, Any], noise_kind: str, snr_db: float | None)
     """run.json -> recall and precision of every class under one condition, markdown.
 
     Raises:
-        ValueError: the run has no confusions for this condition.
+        InputError: the run has no confusions for this condition.
     """
     run = Run(facts)
     confusion = run.confusion(noise_kind, snr_db)
     found, right = recall(confusion), precision(confusion)
     rows = [
-        [label, str(confusion[k].sum()), _percent(found[k]), _percent(right[k])] for k, label in enumerate(run.labels)
+        [label, str(confusion[k].sum()), percent(found[k]), percent(right[k])] for k, label in enumerate(run.labels)
     ]
     accuracy, balanced = confusion.trace() / confusion.sum(), balanced_accuracy(confusion)
     summary = (
         f"{run.title}, {describe(noise_kind, snr_db)}: "
-        f"accuracy {_percent(accuracy)} %, balanced accuracy {_percent(balanced)} %."
+        f"accuracy {percent(accuracy)} %, balanced accuracy {percent(balanced)} %."
     )
-    return f"{summary}\n\n{_markdown(['class', 'trials', 'recall %', 'precision %'], rows)}"
+    return f"{summary}\n\n{markdown(['class', 'trials', 'recall %', 'precision %'], rows)}"
 
 
 def confused_pairs(facts: Mapping[str, Any], noise_kind: str, snr_db: float | None, most: int = 10) -> str:
     """run.json -> the `most` frequent confusions under one condition, markdown.
 
     Raises:
-        ValueError: the run has no confusions for this condition.
+        InputError: the run has no confusions for this condition.
     """
     run = Run(facts)
     confusion = run.confusion(noise_kind, snr_db)
     wrong = confusion - np.diag(np.diag(confusion))
     order = np.argsort(-wrong, axis=None, kind="stable")[: min(most, np.count_nonzero(wrong))]
     rows = [
-        [run.labels[k], run.labels[j], str(wrong[k, j]), _percent(wrong[k, j] / confusion[k].sum())]
+        [run.labels[k], run.labels[j], str(wrong[k, j]), percent(wrong[k, j] / confusion[k].sum())]
         for k, j in zip(*np.unravel_index(order, wrong.shape), strict=True)
     ]
     summary = f"{run.title}, {describe(noise_kind, snr_db)}: {wrong.sum()} of {confusion.sum()} answers are wrong."
-    return f"{summary}\n\n{_markdown(['said', 'answered', 'times', '% of said'], rows, 2)}"
+    return f"{summary}\n\n{markdown(['said', 'answered', 'times', '% of said'], rows, 2)}"
 
 
 def _differences(runs: Sequence[Run]) -> list[str]:
@@ -147,11 +147,11 @@ def _cell(condition: Condition | None) -> str:
         return NO_VALUE
     interval = NO_VALUE
     if not math.isnan(condition.low):
-        interval = f"{_percent(condition.low)}, {_percent(condition.high)}"
-    return f"{_percent(condition.accuracy)} [{interval}]"
+        interval = f"{percent(condition.low)}, {percent(condition.high)}"
+    return f"{percent(condition.accuracy)} [{interval}]"
 
 
-def _percent(share: float) -> str:
+def percent(share: float) -> str:
     return NO_VALUE if math.isnan(share) else f"{100 * share:.1f}"
 
 
@@ -185,7 +185,7 @@ def _source(run: Run) -> str:
     )
 
 
-def _markdown(header: Sequence[str], rows: Sequence[Sequence[str]], names: int = 1) -> str:
+def markdown(header: Sequence[str], rows: Sequence[Sequence[str]], names: int = 1) -> str:
     """The first `names` columns to the left, numbers to the right; padded, to be read as it is, too."""
     cells = [[cell.replace("|", "\\|") for cell in row] for row in (header, *rows)]
     widths = [max(3, *map(len, column)) for column in zip(*cells, strict=True)]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import logging
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -32,10 +33,14 @@ from drsn_audio.datasets.manifests import AudioStore, read_cuts
 from drsn_audio.datasets.noise_pool import NoisePool
 from drsn_audio.evaluation.keyword import num_samples, run_trials
 from drsn_audio.evaluation.provenance import provenance
-from drsn_audio.models.checkpoint import load_checkpoint, save_checkpoint, write_atomically
+from drsn_audio.models.checkpoint import save_checkpoint, write_atomically
 from drsn_audio.models.model import AudioModel, count_multiply_adds, count_parameters
 from drsn_audio.training.augment import spec_augment
+from drsn_audio.training.calibrate import DEV_SNR_DB, calibrate, describe_calibration
 from drsn_audio.training.optim import make_average, make_optimizer, make_schedule
+from drsn_audio.training.start import start_from
+
+log = logging.getLogger("drsn_audio")
 
 DEVICES: dict[str, Callable[[], bool]] = {
     "auto": lambda: True,
@@ -44,7 +49,6 @@ DEVICES: dict[str, Callable[[], bool]] = {
     "mps": torch.backends.mps.is_available,
 }
 CACHE_BYTES = 4 << 30  # of decoded audio; each loader process keeps a store of its own
-DEV_SNR_DB = (10.0, 0.0)  # with clean, what the best checkpoint is chosen by
 
 
 class Planned:
@@ -80,7 +84,7 @@ def train(config: ExperimentConfig) -> Path:
         raise ConfigError("training runs in one process so far: start it without accelerate launch")
     model = AudioModel(config.model)
     if config.init:
-        start_from(model, Path(config.init))
+        start_from(model, config.init)
     store = AudioStore(config.model.frontend.sample_rate, CACHE_BYTES // max(1, config.train.workers))
     heard = dataclasses.replace(config.data, silence_share=config.augment.silence_share)
     clips = keyword_clips(read_cuts(config.data.train), config.model.labels, heard)
@@ -142,24 +146,8 @@ def train(config: ExperimentConfig) -> Path:
             watch.epoch(step, epoch + 1, accuracy, best, seconds)
             if step == total_steps:
                 break
+    log.info(describe_calibration(calibrate(run / "best.json", config)))
     return run / "best.json"
-
-
-def start_from(model: AudioModel, place: Path) -> None:
-    """Load the weights of a run folder or checkpoint into a model of the same layers and labels.
-
-    Raises:
-        CheckpointError: it cannot be used.
-        ConfigError: other layers, or other labels.
-    """
-    trained, _ = load_checkpoint(place / "best.json" if place.is_dir() else place)
-    if list(trained.config.labels) != list(model.config.labels):
-        raise ConfigError(f"init={place}: knows the labels {list(trained.config.labels)}: give model.labels the same")
-    try:
-        model.load_state_dict(trained.state_dict())
-    except RuntimeError:
-        differing = sorted(k for k, v in vars(trained.config).items() if v != getattr(model.config, k))
-        raise ConfigError(f"init={place}: another model ({', '.join(differing)} differ): use its config") from None
 
 
 def _check(config: TrainConfig) -> None:
@@ -169,6 +157,10 @@ def _check(config: TrainConfig) -> None:
         raise ConfigError(f"train.device={config.device}: torch finds none here: use auto or cpu")
     if config.epochs < 1:
         raise ConfigError(f"train.epochs={config.epochs}: give 1 or more")
+    if config.encoder_rate < 0:
+        raise ConfigError(f"train.encoder_rate={config.encoder_rate}: give 0 or more")
+    if not 0 <= config.false_accept_rate <= 1:
+        raise ConfigError(f"train.false_accept_rate={config.false_accept_rate}: give a share, e.g. 0.05")
     if config.batch_size < 2:
         raise ConfigError(f"train.batch_size={config.batch_size}: give 2 or more, BatchNorm needs them")
 

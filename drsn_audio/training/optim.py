@@ -14,14 +14,15 @@ from drsn_audio.config import TrainConfig
 
 
 def make_optimizer(model: nn.Module, config: TrainConfig) -> torch.optim.AdamW:
-    """AdamW; what is one number a channel (biases, norms, priors) is not decayed."""
-    decayed = [p for p in model.parameters() if p.numel() > p.shape[0]]
-    others = [p for p in model.parameters() if p.numel() == p.shape[0]]
-    groups = [
-        {"params": decayed, "weight_decay": config.weight_decay},
-        {"params": others, "weight_decay": 0.0},
-    ]
-    return torch.optim.AdamW(groups, lr=config.learning_rate)
+    """AdamW; what is one number a channel (biases, norms, priors) is not decayed. The encoder has its own rate."""
+    groups: dict[tuple[float, float], list[nn.Parameter]] = {}
+    for name, parameter in model.named_parameters():
+        rate = config.learning_rate * (config.encoder_rate if name.startswith("encoder.") else 1.0)
+        decay = config.weight_decay if parameter.numel() > parameter.shape[0] else 0.0
+        groups.setdefault((rate, decay), []).append(parameter)
+    return torch.optim.AdamW(
+        [{"params": group, "lr": rate, "weight_decay": decay} for (rate, decay), group in groups.items()]
+    )
 
 
 def make_schedule(optimizer: torch.optim.Optimizer, total_steps: int, warmup_share: float) -> LambdaLR:

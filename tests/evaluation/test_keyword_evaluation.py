@@ -235,7 +235,8 @@ def test_settings_that_cannot_be(task, setting):
 
 def made(kind, snr_db, correct, speakers, noises):
     targets = np.zeros(len(correct), int)
-    return Trials(kind, snr_db, 1 - np.array(correct), targets, np.array(speakers), np.array(noises))
+    words = np.array(["yes"] * len(correct))
+    return Trials(kind, snr_db, np.eye(2)[1 - np.array(correct)], targets, np.array(speakers), np.array(noises), words)
 
 
 def test_the_mean_weighs_kinds_and_not_trials():

@@ -13,7 +13,7 @@ from drsn_audio.datasets.noise_pool import NoisePool
 from drsn_audio.evaluation.keyword import run_trials
 from drsn_audio.models.checkpoint import load_checkpoint
 from drsn_audio.models.model import AudioModel
-from drsn_audio.training.loop import Planned, class_log_prior, start_from, train
+from drsn_audio.training.loop import Planned, class_log_prior, train
 
 
 def weights(config, folder, **changes):
@@ -109,21 +109,6 @@ def test_data_that_is_not_there_leaves_the_run_folder_alone(config, tmp_path):
     with pytest.raises(ManifestError, match="no manifest is given"):
         weights(nothing, tmp_path / "run")
     assert not (tmp_path / "run").exists()
-
-
-def test_it_starts_from_a_checkpoint(run, config):
-    trained, _ = load_checkpoint(run / "best.json")
-    model = AudioModel(config.model)
-    start_from(model, run)
-    for name, value in trained.state_dict().items():
-        assert torch.equal(value, model.state_dict()[name]), name
-
-
-def test_it_does_not_start_from_another_model(run, config):
-    with pytest.raises(ConfigError, match="knows the labels"):
-        start_from(AudioModel(dataclasses.replace(config.model, labels=["low", "mid"])), run)
-    with pytest.raises(ConfigError, match=r"another model .*shrinkage"):
-        start_from(AudioModel(dataclasses.replace(config.model, shrinkage="none")), run)
 
 
 def test_the_log_prior_is_that_of_the_clips(task, config):

@@ -39,6 +39,14 @@ def test_only_matrices_and_kernels_decay():
     assert len(others["params"]) == 4  # two biases, scale and shift of the norm
 
 
+def test_the_encoder_has_its_rate():
+    model = nn.ModuleDict({"encoder": nn.Linear(4, 3), "head": nn.Linear(3, 2)})
+    groups = make_optimizer(model, TrainConfig(learning_rate=0.1, encoder_rate=0.2)).param_groups
+    rates = {id(p): group["lr"] for group in groups for p in group["params"]}
+    assert [rates[id(p)] for p in model["encoder"].parameters()] == pytest.approx([0.02] * 2)
+    assert [rates[id(p)] for p in model["head"].parameters()] == [0.1] * 2
+
+
 def test_the_average_is_the_loop_of_its_definition():
     generator = torch.Generator().manual_seed(0)
     model = nn.BatchNorm1d(3)

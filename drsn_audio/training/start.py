@@ -1,0 +1,57 @@
+"""The weights that training starts from."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from drsn_audio import pretrained
+from drsn_audio.config import ConfigError, nearest
+from drsn_audio.models.checkpoint import load_checkpoint
+from drsn_audio.models.model import AudioModel
+
+LABEL_ROWS = ("head.linear.weight", "head.linear.bias")  # one row a label
+
+
+def start_from(model: AudioModel, init: str) -> list[str]:
+    """Load the weights of a run folder, a checkpoint's .json or a shipped model into a model of the same layers.
+
+    Where the labels differ, those that both know keep what is known of them, and the others stay as `model` has them.
+    Returns the labels that both know.
+
+    Raises:
+        CheckpointError: it cannot be used.
+        ConfigError: no such place or name, or other layers.
+    """
+    trained, _ = load_checkpoint(find_checkpoint(init))
+    given, wanted = trained.state_dict(), model.state_dict()
+    old, new = list(trained.config.labels), list(model.config.labels)
+    shared = [label for label in new if label in old]
+    for name in LABEL_ROWS:
+        rows = wanted[name].clone()
+        if rows.shape[1:] == given[name].shape[1:]:  # else another model, refused below
+            rows[[new.index(label) for label in shared]] = given[name][[old.index(label) for label in shared]]
+            given[name] = rows
+    try:
+        model.load_state_dict(given)
+    except RuntimeError:
+        layers = vars(trained.config).keys() - {"labels", "clip_s", "dropout"}  # of these there are no weights
+        differing = sorted(key for key in layers if getattr(trained.config, key) != getattr(model.config, key))
+        raise ConfigError(f"init={init}: another model ({', '.join(differing)} differ): use its config") from None
+    return shared
+
+
+def find_checkpoint(init: str) -> Path:
+    """The .json of a run folder, of a checkpoint, or of a shipped model's name.
+
+    Raises:
+        ConfigError: there is none.
+    """
+    place = Path(init)
+    if place.is_dir():
+        return place / "best.json"
+    if place.suffix == ".json":
+        return place
+    found = pretrained.find(init)
+    if found is None:
+        raise ConfigError(f"init={init}: no run folder and no shipped model; {nearest(init, pretrained.names())}")
+    return found

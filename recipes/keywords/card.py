@@ -1,0 +1,88 @@
+"""Write the card of a shipped model, every number of it anew: evaluate the model, compare, fill the template.
+
+The run.json of each evaluation goes to recipes/keywords/results. Pocketsphinx is slow: its run.json is kept, and made
+again with --peers.
+
+example:
+  python recipes/keywords/card.py commands-12
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import json
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.progress import Progress
+
+from drsn_audio import pretrained
+from drsn_audio.cli import guarded
+from drsn_audio.config import ConfigError, ExperimentConfig, nearest
+
+FOLD = 3  # the noise that the other results of this recipe were tested on
+
+
+def write_card(name: str, config: ExperimentConfig, results: Path, peers: list[dict[str, Any]]) -> Path:
+    """Evaluate the shipped model `name` on a config's test manifests, write its card. Returns the card's path.
+
+    Raises:
+        ConfigError: no model of that name.
+        CheckpointError, ManifestError, AudioError: files that cannot be used.
+    """
+    from drsn_audio.evaluation.run import evaluate_keywords
+    from drsn_audio.models.checkpoint import load_checkpoint
+    from drsn_audio.reports.card import model_card
+    from drsn_audio.reports.folder import write_report
+
+    path = pretrained.find(name)
+    if path is None:
+        raise ConfigError(f"{name}: no shipped model; {nearest(name, pretrained.names())}")
+    model, described = load_checkpoint(path)
+    noise = config.data.noise_test
+    of_fold = [dataclasses.replace(source, folds=[FOLD]) for source in noise]
+    found = {}
+    with Progress(console=Console(stderr=True), transient=True) as progress:
+        for title, sources in ((name, noise), (f"{name}-fold-{FOLD}", of_fold)):
+            found[title] = evaluate_keywords(
+                model,
+                config.data.test,
+                sources,
+                name=name,
+                data=config.data,
+                evaluate=config.evaluate,
+                checkpoint=described,
+                progress=progress,
+            )
+            write_report(found[title], results / title)
+    size = sum(file.stat().st_size for file in (path, path.parent / described["weights"]))
+    whole, part = found.values()
+    card = path.with_suffix(".md")
+    card.write_text(model_card(name, described, size, whole, peers, {f"Fold {FOLD} of the noise alone": part}))
+    return card
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("name", help="a shipped model, such as commands-12")
+    parser.add_argument("--peers", action="store_true", help="put pocketsphinx to the test again, too")
+    parser.add_argument("overrides", nargs="*", metavar="key=value", help="of evaluate.*, e.g. evaluate.draws=1")
+    options = parser.parse_intermixed_args()
+
+    def run() -> None:
+        from peers import RESULT, evaluate_peers, tested
+
+        config = tested(options.overrides)
+        if options.peers:
+            evaluate_peers(config)
+        if not RESULT.is_file():
+            raise ConfigError(f"{RESULT}: not there: make it with python recipes/keywords/peers.py")
+        print(write_card(options.name, config, RESULT.parent.parent, [json.loads(RESULT.read_text())]))
+
+    return guarded(run)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,217 @@
+"""Fine-tune a trained model on one's own words and the noise of one's own place: `train.py` without --config."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import own_data
+from lhotse.cut import Cut
+from omegaconf import OmegaConf
+
+from drsn_audio.config import ConfigError, ExperimentConfig, config_from_dict, config_to_dict, load_config
+from drsn_audio.corpora import CORPORA, Prepared
+from drsn_audio.corpora.cuts import write_cuts
+from drsn_audio.corpora.prepare import PARTS
+from drsn_audio.corpora.voices import draw_voices, synthesise_all
+from drsn_audio.datasets.keyword import SILENCE, UNKNOWN
+from drsn_audio.datasets.manifests import read_cuts
+from drsn_audio.models.checkpoint import load_checkpoint
+from drsn_audio.training.start import find_checkpoint
+
+DEFAULTS = Path(__file__).parent / "own-words.yaml"
+CLIPS_A_WORD = 60  # at least, of each word of the recordings in an epoch
+# Voices that say every word, for train, dev and test; parts of phrases need many, for they sound like the phrases.
+WORD_VOICES, PART_VOICES, OTHER_VOICES = (96, 11, 17), (16, 3, 3), 4
+SYNTHETIC_NOISE = {"count": 20, "duration_s": 10.0}
+RATE = 16000
+
+
+@dataclass
+class Request:
+    """What stands on the command line beside the config's keys."""
+
+    init: str = "commands-12"
+    run: Path = Path("runs/own-words")
+    data: Path | None = None
+    noise: Path | None = None
+    synthesise: list[str] = field(default_factory=list)
+    speaker_pattern: str | None = None
+    overwrite: bool = False
+    overrides: list[str] = field(default_factory=list)
+
+
+def read_request(words: Sequence[str], synthesise: str, overwrite: bool) -> Request:
+    """key=value words -> Request; keys that are not its own are the config's.
+
+    Raises:
+        ConfigError: neither data nor words to synthesise, a word that cannot be one, an unknown key.
+    """
+    request = Request(synthesise=_phrases(synthesise), overwrite=overwrite)
+    for word in words:
+        key, _, value = word.partition("=")
+        if key in ("data", "noise", "run"):
+            setattr(request, key, Path(value))
+        elif key in ("init", "speaker_pattern"):
+            setattr(request, key, value)
+        else:
+            request.overrides.append(word)
+    load_config(None, request.overrides)  # so that a misspelt key is found before the work begins
+    if request.data is None and not request.synthesise:
+        raise ConfigError('there are no words: give data=FOLDER of recordings, or --synthesise "open gate,close gate"')
+    if (request.run / "best.json").exists() and not request.overwrite:
+        raise ConfigError(f"{request.run}: holds a model already: give another run=FOLDER, or --overwrite")
+    return request
+
+
+def prepare_own_words(request: Request) -> ExperimentConfig:
+    """Make the manifests in RUN/data and the config that trains on them; says on stdout what was found.
+
+    Raises:
+        ConfigError, CheckpointError, AudioError, ManifestError: what the request names cannot be used.
+    """
+    trained, _ = load_checkpoint(find_checkpoint(request.init))
+    place = request.run / "data"
+    recorded = _recordings(request) if request.data else []
+    names = sorted({own_data.word_of(cut) for cut in recorded} - {UNKNOWN})
+    asked = _asked(request.synthesise, names)
+    labels = list(dict.fromkeys([*names, *asked.values()]))
+    if not labels:
+        raise ConfigError(f"{request.data}: holds no word but {UNKNOWN}: add a folder for each word to listen for")
+    clip_s = own_data.clip_seconds([*(cut.duration for cut in recorded), *_spoken_seconds(list(asked))])
+    print(f"labels: {', '.join([*labels, UNKNOWN, SILENCE])}; the model hears {clip_s:g} s at once")
+    longer = sum(cut.duration > clip_s for cut in recorded)
+    if longer:
+        print(f"note: {longer} recordings are longer, dev and test hear only their first {clip_s:g} s: cut them")
+
+    speech = _speech(request, place, recorded, asked, labels, clip_s)
+    manifests = {part: place / f"{part}.jsonl.gz" for part in PARTS}
+    for part, cuts in speech.items():
+        write_cuts(cuts, manifests[part])
+
+    model = config_to_dict(trained.config) | {"labels": [*labels, UNKNOWN, SILENCE], "clip_s": clip_s}
+    facts = {
+        "run": str(request.run),
+        "init": request.init,
+        "model": model,
+        "data": {part: [str(path)] for part, path in manifests.items()} | _noise(request, place),
+    }
+    merged = OmegaConf.merge(OmegaConf.load(DEFAULTS), facts, OmegaConf.from_dotlist(request.overrides))
+    return config_from_dict(OmegaConf.to_container(merged))  # type: ignore[arg-type]
+
+
+def _speech(
+    request: Request, place: Path, recorded: list[Cut], asked: dict[str, str], labels: list[str], clip_s: float
+) -> dict[str, list[Cut]]:
+    """Part -> clips of the words and of what is none of them."""
+    speech: dict[str, list[Cut]] = {part: [] for part in PARTS}
+    words = {own_data.word_of(cut) for cut in recorded} - {UNKNOWN}
+    if recorded:
+        for part, cuts in _split(recorded, request, set(asked.values())).items():
+            speech[part] += own_data.repeated(cuts, CLIPS_A_WORD) if part == "train" else cuts
+    if asked:
+        for part, cuts in _voices(list(asked), place / "voices", WORD_VOICES, clip_s).items():
+            cuts = [own_data.renamed(cut, cut.id, asked[own_data.word_of(cut)]) for cut in cuts]
+            # Where a word is recorded, dev and test measure the recordings.
+            speech[part] += [cut for cut in cuts if part == "train" or own_data.word_of(cut) not in words]
+    parts = own_data.part_phrases(labels)
+    if parts:
+        print(f'for "unknown", since no phrase may be heard in its parts: {", ".join(parts)}')
+        for part, cuts in _voices(parts, place / "parts", PART_VOICES, clip_s).items():
+            speech[part] += cuts
+    for part, others in own_data.other_words(labels).items():
+        counts = tuple(OTHER_VOICES if part == name else 0 for name in PARTS)
+        speech[part] += _voices(others, place / f"others-{part}", counts, clip_s)[part]
+    if not any(own_data.word_of(cut) == UNKNOWN for cut in recorded):
+        print(f"note: what is {UNKNOWN} is learned and measured with synthesised voices alone: record other words, too")
+    return speech
+
+
+def _phrases(text: str) -> list[str]:
+    phrases = list(dict.fromkeys(" ".join(phrase.split()) for phrase in text.split(",") if phrase.strip()))
+    for phrase in phrases:
+        if phrase in (UNKNOWN, SILENCE):
+            raise ConfigError(f"--synthesise {phrase!r}: is added by itself: name the words to listen for")
+    return phrases
+
+
+def _recordings(request: Request) -> list[Cut]:
+    prepared = CORPORA["folder"](
+        request.data,
+        request.run / "data" / "recordings",
+        speaker_pattern=request.speaker_pattern,
+        dev_share=0.0,
+        test_share=0.0,
+    )
+    for path, reason in prepared.skipped:
+        print(f"left out: {path}: {reason}")
+    cuts = read_cuts(prepared.manifests.values())
+    if any(own_data.word_of(cut) == SILENCE for cut in cuts):
+        raise ConfigError(f"{request.data}: {SILENCE}/ is no word: put its recordings into the folder of noise=")
+    return cuts
+
+
+def _asked(phrases: Sequence[str], names: Sequence[str]) -> dict[str, str]:
+    """Phrases to synthesise -> what is spoken: its label, the folder's where there is one of that spelling."""
+    spelling = {own_data.spelt(name): name for name in names}
+    return {own_data.spelt(phrase): spelling.get(own_data.spelt(phrase), phrase) for phrase in phrases}
+
+
+def _spoken_seconds(phrases: Sequence[str]) -> list[float]:
+    voices = draw_voices(24, 0, "train")
+    waves = synthesise_all([(phrase, voice) for phrase in phrases for voice in voices])
+    return [len(wave) / RATE for wave in waves if len(wave)]
+
+
+def _split(recorded: list[Cut], request: Request, synthesised: set[str]) -> dict[str, list[Cut]]:
+    """Recordings -> part -> recordings, and on stdout by what they were split and how many of each word there are."""
+    speakers = {own_data.speaker_of(cut) for cut in recorded}
+    by_speaker = request.speaker_pattern is not None and len(speakers) >= 3
+    split = own_data.split_speech(recorded, by_speaker)
+    if by_speaker:
+        print(f"recordings split by speaker: {len(speakers)} speakers")
+    elif request.speaker_pattern is not None:
+        print(f"recordings split by file: {len(speakers)} speakers are too few to test on voices that were not heard")
+    else:
+        print("recordings split by file: voices of the test may stand in training, too (give speaker_pattern)")
+    for word in sorted({own_data.word_of(cut) for cut in recorded}):
+        counts = [sum(own_data.word_of(cut) == word for cut in split[part]) for part in PARTS]
+        print(f"  {word}: {counts[0]} to train, {counts[1]} for dev, {counts[2]} to test")
+        if sum(counts) < 3 and word not in synthesised:
+            raise ConfigError(f"{request.data}/{word}: {sum(counts)} recordings: give 3 at least, better 40")
+        if not counts[0] and word not in synthesised:
+            raise ConfigError(f"{request.data}/{word}: no recording of a speaker to train on: record more speakers")
+    return split
+
+
+def _voices(words: list[str], out: Path, counts: Sequence[int], clip_s: float) -> dict[str, list[Cut]]:
+    """Synthesised voices that say the words: part -> clips."""
+    prepared: Prepared = CORPORA["voices"](None, out, words=words, voices_per_part=counts, duration_s=clip_s)
+    if prepared.skipped:
+        print(f"left out: {len(prepared.skipped)} clips of {out}, first {prepared.skipped[0].reason}")
+    return {part: read_cuts([prepared.manifests[part]]) if part in prepared.manifests else [] for part in PARTS}
+
+
+def _noise(request: Request, place: Path) -> dict[str, Any]:
+    """The noise of the user's place and synthesised noise, or the latter alone, as sections of the config."""
+    made = str(CORPORA["synthetic-noise"](None, place / "noise", **SYNTHETIC_NOISE).manifests["noise"])
+    if request.noise is None:
+        print("no noise= is given: street and factory noise is synthesised")
+        folds = {"noise_train": [1, 2, 3], "noise_dev": [4], "noise_test": [5]}
+        return {part: [{"manifest": made, "folds": numbers}] for part, numbers in folds.items()}
+    prepared = CORPORA["noise-folder"](request.noise, place / "site-noise", kind="site")
+    cuts = read_cuts([prepared.manifests["noise"]])
+    split = own_data.split_noise(cuts)
+    write_cuts(split, prepared.manifests["noise"])
+    how = "by recording" if len(cuts) >= 3 else "in time, since they are fewer than three"
+    seconds = [sum(cut.duration for cut in split if (cut.custom or {})["fold"] == fold) for fold in (1, 2, 3)]
+    shares = f"{seconds[0]:.0f} s to train, {seconds[1]:.0f} s for dev, {seconds[2]:.0f} s to test"
+    print(f"noise recordings: {len(cuts)}, split {how}: {shares}")
+    site = {"manifest": str(prepared.manifests["noise"])}
+    return {
+        "noise_train": [site | {"folds": [1], "weight": 2.0}, {"manifest": made, "weight": 1.0}],
+        "noise_dev": [site | {"folds": [2]}],
+        "noise_test": [site | {"folds": [3]}],
+    }

@@ -1,0 +1,151 @@
+"""Put a trained model into the package: weights in half precision, and all that a reader should know, as JSON.
+
+Refused where the model learnt from, or was chosen by, recordings whose licence keeps weights from being shipped.
+
+example:
+  python recipes/keywords/ship.py runs/commands-12 commands-12
+"""
+
+from __future__ import annotations
+
+import argparse
+import re
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from drsn_audio import pretrained
+from drsn_audio.cli import guarded
+from drsn_audio.config import ConfigError, load_config
+
+if TYPE_CHECKING:
+    from lhotse.cut import Cut
+
+LARGEST_BYTES = 1_000_000  # weights and JSON together
+WEIGHTS_LICENCE = "MIT"
+# What the checkpoint of a run says that a shipped one says too.
+KEPT = ("seed", "parameters", "multiply_adds", "metrics", "calibration", "command", "commit", "date", "versions")
+
+
+def ship(run: Path, name: str, folder: Path = pretrained.FOLDER) -> Path:
+    """RUN/best.json -> `folder`/`name`.json and its weights. Returns the JSON's path.
+
+    Raises:
+        ConfigError: a licence forbids it, or is not known; a name that is none; a model that is too large.
+        CheckpointError, ManifestError, AudioError: a run or manifests that cannot be used.
+    """
+    import torch
+
+    from drsn_audio.models.checkpoint import load_checkpoint, save_checkpoint
+
+    if not re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", name):
+        raise ConfigError(f"{name!r}: a name is of lower-case words, digits and hyphens, such as commands-12")
+    model, described = load_checkpoint(run / "best.json")
+    largest = 2 * sum(value.numel() for value in model.state_dict().values())
+    if largest >= LARGEST_BYTES:
+        raise ConfigError(f"{run}: {largest:,} bytes of weights: what the package carries is below {LARGEST_BYTES:,}")
+    info = {
+        "licence": WEIGHTS_LICENCE,
+        "training_data": training_data(run),
+        "other_words": other_words(run),
+        **{key: described[key] for key in KEPT if key in described},
+        "trained_sha256": described["sha256"],  # of the weights before they were rounded
+    }
+    return save_checkpoint(folder, name, model, step=described["step"], info=info, dtype=torch.float16)
+
+
+def training_data(run: Path) -> list[dict[str, Any]]:
+    """The corpora that a run, and the runs it started from, learnt from or was chosen by; with their terms.
+
+    Raises:
+        ConfigError: a cut is of no corpus that the table of licences knows, or of one that forbids shipping.
+    """
+    from drsn_audio.corpora.licences import LICENCES, corpus_of
+
+    uses: dict[str, Counter[str]] = {}
+    for use, manifest, cut in _cuts(run):
+        corpus = corpus_of(cut)
+        if corpus is None:
+            raise ConfigError(
+                f"{manifest}: {cut.id} is of no corpus whose licence is known: add it to LICENCES in "
+                "drsn_audio/corpora/licences.py"
+            )
+        if not LICENCES[corpus].shippable:
+            raise ConfigError(
+                f"{manifest}: {LICENCES[corpus].name} ({LICENCES[corpus].terms}) forbids weights shipped under "
+                f"{WEIGHTS_LICENCE}: train without it"
+            )
+        uses.setdefault(corpus, Counter())[use] += 1
+    return [{"corpus": corpus, **LICENCES[corpus]._asdict(), "recordings": dict(uses[corpus])} for corpus in uses]
+
+
+def other_words(run: Path) -> list[str]:
+    """The words that a run learnt as "unknown"."""
+    labels = load_config(run / "config.yaml").model.labels
+    spoken = {cut.supervisions[0].text for use, _, cut in _cuts(run) if use == "training" and cut.supervisions}
+    return sorted(spoken - set(labels))
+
+
+def _cuts(run: Path) -> Iterator[tuple[str, str, Cut]]:
+    """Use (training or development), manifest and cut of all that a run learnt from or was chosen by."""
+    from drsn_audio.datasets.manifests import AudioStore, read_cuts
+    from drsn_audio.datasets.noise_pool import NoisePool
+
+    config = load_config(run / "config.yaml")
+    if config.init:
+        if not (Path(config.init) / "config.yaml").is_file():
+            raise ConfigError(f"{run}: started from {config.init}, whose training data are not told: name a run folder")
+        yield from _cuts(Path(config.init))
+    data = config.data
+    for use, speech, noise in (
+        ("training", data.train, data.noise_train),
+        ("development", data.dev, data.noise_dev),
+    ):
+        for manifest in speech:
+            yield from ((use, manifest, cut) for cut in read_cuts([manifest]))
+        for source in noise:
+            pool = NoisePool([source], AudioStore(config.model.frontend.sample_rate))
+            yield from ((use, source.manifest, cut) for kind in pool.kinds for cut in pool.cuts[kind])
+
+
+def rounding(run: Path, shipped: Path) -> str:
+    """What half precision did to the logits of the development clips, a sentence."""
+    import numpy as np
+
+    from drsn_audio.datasets.keyword import keyword_clips
+    from drsn_audio.datasets.manifests import read_cuts
+    from drsn_audio.evaluation.keyword import run_mixed_trials
+    from drsn_audio.models.checkpoint import load_checkpoint
+
+    config = load_config(run / "config.yaml")
+    clips = keyword_clips(read_cuts(config.data.dev), config.model.labels, config.data, to_mix=False)
+    before, after = (
+        np.concatenate([one.logits for one in run_mixed_trials(load_checkpoint(path)[0], clips)])
+        for path in (run / "best.json", shipped)
+    )
+    changed = int((before.argmax(1) != after.argmax(1)).sum())
+    return (
+        f"half precision: logits of {len(clips)} development clips differ by at most "
+        f"{np.abs(before - after).max():.4f}, {changed} answers changed"
+    )
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("run", type=Path, help="run folder of train.py")
+    parser.add_argument("name", help="what load(NAME) and --model NAME will call it")
+    options = parser.parse_args()
+
+    def run() -> None:
+        path = ship(options.run, options.name)
+        size = sum(file.stat().st_size for file in (path, *path.parent.glob(f"{options.name}-*.safetensors")))
+        print(f"{path}: {size:,} bytes with its weights")
+        print(rounding(options.run, path))
+        print(f"now write its card: python recipes/keywords/card.py {options.name}")
+
+    return guarded(run)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

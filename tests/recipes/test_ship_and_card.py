@@ -1,0 +1,140 @@
+"""Shipping a model: what its licences forbid is refused, what is shipped can be loaded, and its card is written."""
+
+import dataclasses
+import importlib
+import json
+from pathlib import Path
+
+import pytest
+import torch
+from lhotse import CutSet
+
+from drsn_audio import pretrained
+from drsn_audio.config import ConfigError, config_to_yaml
+from drsn_audio.datasets.manifests import read_cuts
+from drsn_audio.models.checkpoint import load_checkpoint, save_checkpoint
+from drsn_audio.models.model import AudioModel
+
+RECIPE = Path(__file__).resolve().parents[2] / "recipes" / "keywords"
+
+
+@pytest.fixture
+def recipe(monkeypatch):
+    monkeypatch.syspath_prepend(str(RECIPE))
+    return importlib.import_module
+
+
+def renamed(manifest, out, name):
+    """A copy of a manifest whose cuts have the ids that another corpus gives: `name` with the number of each."""
+    cuts = read_cuts([manifest])
+    for number, cut in enumerate(cuts):
+        cut.id = name.format(number)
+    CutSet.from_cuts(cuts).to_file(out)
+    return str(out)
+
+
+@pytest.fixture
+def run(config, task, tmp_path):
+    """A run folder whose speech is named as Speech Commands' is, whose noise as ours."""
+    noise = renamed(task.noise, tmp_path / "noise.jsonl.gz", "street-0-{}")
+    speech = {
+        part: renamed(getattr(task, part), tmp_path / f"{part}.jsonl.gz", f"word/{number}a_nohash_{{}}")
+        for number, part in enumerate(("train", "dev"))
+    }
+    sources = {
+        key: [dataclasses.replace(source, manifest=noise) for source in getattr(config.data, key)]
+        for key in ("noise_train", "noise_dev")
+    }
+    data = dataclasses.replace(config.data, train=[speech["train"]], dev=[speech["dev"]], **sources)
+    return write_run(dataclasses.replace(config, run=str(tmp_path / "run"), data=data))
+
+
+def write_run(config):
+    run = Path(config.run)
+    torch.manual_seed(0)
+    info = {"seed": 0, "parameters": 1, "multiply_adds": 2, "metrics": {}, "command": "c", "commit": "d"}
+    info["calibration"] = {"temperature": 1.5, "reject_below": 0.2, "false_accept_rate": 0.05}
+    save_checkpoint(run, "best", AudioModel(config.model), step=3, info=info)
+    (run / "config.yaml").write_text(config_to_yaml(config))
+    return run, config
+
+
+def test_a_shipped_model_is_found_and_loaded(recipe, run, tmp_path, monkeypatch):
+    folder = tmp_path / "package"
+    path = recipe("ship").ship(run[0], "tones-3", folder)
+    monkeypatch.setattr(pretrained, "FOLDER", folder)
+    assert pretrained.find("tones-3") == path
+    model, described = load_checkpoint(path)
+    assert model.config.labels == run[1].model.labels
+    assert described["calibration"]["reject_below"] == 0.2
+    assert (described["licence"], described["step"], described["commit"]) == ("MIT", 3, "d")
+    learnt = {one["corpus"]: one["recordings"] for one in described["training_data"]}
+    assert learnt["speech-commands"] == {"training": 9, "development": 3}
+    assert set(learnt) == {"speech-commands", "synthetic-noise"}
+    assert described["other_words"] == []
+    assert "0 answers changed" in recipe("ship").rounding(run[0], path)
+
+
+@pytest.mark.parametrize(
+    ("part", "ids", "reason"),
+    [
+        ("noise_train", "102858-5-0-{}", r"UrbanSound8K \(CC BY-NC 3.0\) forbids weights shipped under MIT"),
+        ("noise_dev", "1-10{}-A", r"ESC-50 \(CC BY-NC 3.0\) forbids"),
+        ("train", "1_george_{}", r"Free Spoken Digits \(CC BY-SA 4.0\) forbids"),
+        ("dev", "anna_{}", "anna_0 is of no corpus whose licence is known"),
+    ],
+)
+def test_what_a_licence_forbids_is_refused(recipe, run, task, tmp_path, part, ids, reason):
+    _, config = run
+    if part.startswith("noise"):
+        manifest = renamed(task.noise, tmp_path / "other.jsonl.gz", ids)
+        value = [dataclasses.replace(source, manifest=manifest) for source in getattr(config.data, part)]
+    else:
+        value = [renamed(getattr(task, part), tmp_path / "other.jsonl.gz", ids)]
+    changed = dataclasses.replace(config.data, **{part: value})
+    other, _ = write_run(dataclasses.replace(config, run=str(tmp_path / "other"), data=changed))
+    with pytest.raises(ConfigError, match=reason):
+        recipe("ship").ship(other, "tones-3", tmp_path / "package")
+    # So is a run that started from it, and one that started from nobody knows what.
+    heir, _ = write_run(dataclasses.replace(config, run=str(tmp_path / "heir"), init=str(other)))
+    with pytest.raises(ConfigError, match=reason):
+        recipe("ship").ship(heir, "tones-3", tmp_path / "package")
+    orphan, _ = write_run(dataclasses.replace(config, run=str(tmp_path / "orphan"), init="somewhere.json"))
+    with pytest.raises(ConfigError, match=r"started from somewhere\.json, whose training data are not told"):
+        recipe("ship").ship(orphan, "tones-3", tmp_path / "package")
+    assert not (tmp_path / "package").exists()
+
+
+def test_names_and_sizes_that_cannot_be(recipe, run, tmp_path, monkeypatch):
+    ship = recipe("ship")
+    for name in ("Tones", "../tones", "a b", ""):
+        with pytest.raises(ConfigError, match="a name is of lower-case words"):
+            ship.ship(run[0], name, tmp_path / "package")
+    monkeypatch.setattr(ship, "LARGEST_BYTES", 1000)
+    with pytest.raises(ConfigError, match="what the package carries is below 1,000"):
+        ship.ship(run[0], "tones-3", tmp_path / "package")
+
+
+def test_a_card_is_written_by_one_command(recipe, run, task, tmp_path, monkeypatch):
+    folder = tmp_path / "package"
+    recipe("ship").ship(run[0], "tones-3", folder)
+    monkeypatch.setattr(pretrained, "FOLDER", folder)
+    data = dataclasses.replace(run[1].data, test=[str(task.test)], noise_test=run[1].data.noise_train[:1])
+    data = dataclasses.replace(data, noise_test=[dataclasses.replace(data.noise_test[0], folds=[])])
+    evaluate = dataclasses.replace(run[1].evaluate, snr_db=[0.0], draws=1, replicates=20)
+    config = dataclasses.replace(run[1], data=data, evaluate=evaluate)
+    card = recipe("card").write_card("tones-3", config, tmp_path / "results", [])
+    assert card == folder / "tones-3.md"
+    assert load_checkpoint(folder / "tones-3.json")[1]["sha256"] in card.read_text()
+    whole, part = (
+        json.loads((tmp_path / "results" / name / "run.json").read_text()) for name in ("tones-3", "tones-3-fold-3")
+    )
+    assert (whole["data"]["noise"][0]["recordings"], part["data"]["noise"][0]["recordings"]) == (6, 2)
+    with pytest.raises(ConfigError, match="did you mean 'tones-3'"):
+        recipe("card").write_card("tone-3", config, tmp_path / "results", [])
+
+
+def test_without_urbansound8k_it_says_what_is_missing(recipe, monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ConfigError, match=r"manifests/\S+: no such manifest: get its corpus \(data/README.md\)"):
+        recipe("peers").tested([])
