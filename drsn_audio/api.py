@@ -13,11 +13,10 @@ import torch
 from torch import Tensor
 
 from drsn_audio.audio import AudioError, AudioReader, resample
-from drsn_audio.config import nearest
 from drsn_audio.decoding.detections import DETECT_BELOW, Heard, WindowAnswers
 from drsn_audio.decoding.listening import Listener, Sound
 from drsn_audio.errors import InputError
-from drsn_audio.models.checkpoint import CheckpointError, load_checkpoint
+from drsn_audio.models.checkpoint import CheckpointError, find_checkpoint, load_checkpoint
 from drsn_audio.models.model import AudioModel
 
 log = logging.getLogger("drsn_audio")
@@ -47,28 +46,12 @@ def load(source: str | Path, device: str = "cpu") -> Recognizer:
         CheckpointError: nothing there, or a checkpoint that is torn or was changed.
         InputError: a device that is not there.
     """
-    model, info = load_checkpoint(_checkpoint(source))
+    model, info = load_checkpoint(find_checkpoint(source))
     try:
         model = model.to(device)
     except (RuntimeError, AssertionError) as error:  # torch's ways to say so
         raise InputError(f"device {device!r}: {str(error).splitlines()[0]} Use cpu, or what torch has here") from None
     return Recognizer(model, info)
-
-
-def _checkpoint(source: str | Path) -> Path:
-    path = Path(source)
-    if path.is_dir():
-        return path / "best.json"
-    if path.suffix == ".json":
-        return path
-    from drsn_audio import pretrained
-
-    shipped = pretrained.find(str(source))
-    if shipped is None:
-        names = pretrained.names()
-        hint = nearest(str(source), names) if names else "name one that training made"
-        raise CheckpointError(f"{source}: no such run folder, checkpoint (.json) or shipped model; {hint}")
-    return shipped
 
 
 class Recognizer:
@@ -85,6 +68,8 @@ class Recognizer:
         self.labels: list[str] = list(module.config.labels)
         self.sample_rate = module.config.frontend.sample_rate
         calibration = info.get("calibration") or {}
+        if not isinstance(calibration, dict):
+            raise CheckpointError(f"calibration of the checkpoint is {calibration!r}: calibrate it again")
         self.temperature = calibration.get("temperature", 1.0)
         self.reject_below = calibration.get("reject_below", 0.0)
         for key, value, least in (("temperature", self.temperature, 1e-3), ("reject_below", self.reject_below, 0)):

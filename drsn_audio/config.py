@@ -74,7 +74,7 @@ class ModelConfig:
 
     def __post_init__(self) -> None:
         if self.preset not in PRESETS:
-            raise ConfigError(f"model.preset={self.preset} is unknown: use one of {', '.join(PRESETS)}")
+            raise ConfigError(f"model.preset={self.preset} is unknown; {nearest(self.preset, list(PRESETS))}")
         for key, value in PRESETS[self.preset].items():
             if not getattr(self, key):
                 object.__setattr__(self, key, list(value) if isinstance(value, list) else value)
@@ -244,5 +244,7 @@ def _check(given: Any, kind: Any, key: str) -> None:
     elif get_origin(kind) is list and isinstance(given, list):
         for index, value in enumerate(given):
             _check(value, get_args(kind)[0], f"{key}[{index}]")
+    elif isinstance(given, str) and "${" in given:  # OmegaConf would replace it, and a checkpoint may hold anything
+        raise ConfigError(f"{key}={given}: no ${{...}} here: write the value itself")
     elif kind is str and isinstance(given, bool):
         raise ConfigError(f"{key}={given}: YAML reads an unquoted yes, no, on or off as true or false: quote the word")

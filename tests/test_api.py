@@ -5,7 +5,6 @@ import shutil
 import subprocess
 import sys
 import tracemalloc
-import types
 
 import numpy as np
 import pytest
@@ -13,6 +12,8 @@ import soundfile as sf
 import torch
 
 import drsn_audio
+from drsn_audio import pretrained
+from drsn_audio.api import Recognizer
 from drsn_audio.audio import AudioError
 from drsn_audio.errors import InputError
 from drsn_audio.models.checkpoint import CheckpointError
@@ -138,6 +139,11 @@ def test_what_is_too_improbable_is_unknown(model, calibrated, say, long_wave):
 def test_a_calibration_that_is_none(calibrated, calibration):
     with pytest.raises(CheckpointError, match=f"calibration.{next(iter(calibration))} of the checkpoint"):
         calibrated(**calibration)
+
+
+def test_a_calibration_of_another_shape(model):
+    with pytest.raises(CheckpointError, match=r"calibration of the checkpoint is \[0.5\]: calibrate it again"):
+        Recognizer(model.module, model.info | {"calibration": [0.5]})
 
 
 @pytest.mark.parametrize("threshold", [-0.1, 1.1, float("nan")])
@@ -301,9 +307,8 @@ def shipped(monkeypatch):
     """Names of shipped models and their files, instead of those that are there."""
 
     def put(**models):
-        fake = types.SimpleNamespace(find=models.get, names=lambda: list(models))
-        monkeypatch.setitem(sys.modules, "drsn_audio.pretrained", fake)
-        monkeypatch.setattr(drsn_audio, "pretrained", fake, raising=False)
+        monkeypatch.setattr(pretrained, "find", models.get)
+        monkeypatch.setattr(pretrained, "names", lambda: list(models))
 
     return put
 
@@ -317,6 +322,13 @@ def test_a_shipped_model_is_loaded_by_its_name(run, tmp_path, monkeypatch, shipp
     (tmp_path / "tones").mkdir()
     with pytest.raises(CheckpointError, match=r"best\.json"):  # a folder of that name goes first
         drsn_audio.load("tones")
+
+
+def test_where_no_model_is_shipped_the_remedy_is_another(tmp_path, monkeypatch, shipped):
+    monkeypatch.chdir(tmp_path)
+    shipped()
+    with pytest.raises(CheckpointError, match=r"commands-12: no such .*; this version ships none, name a run folder"):
+        drsn_audio.load("commands-12")
 
 
 def test_loading_a_model_imports_nothing_that_only_training_needs():

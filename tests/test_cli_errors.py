@@ -120,7 +120,7 @@ def test_every_command_has_help_with_an_example(capsys, command):
     with pytest.raises(SystemExit, match="0"):
         main([command, "--help"])
     out = capsys.readouterr().out
-    assert f"example:\n  drsn-audio {command} " in out
+    assert f"leaves behind:\n  drsn-audio {command} " in out
     assert "--quiet" in out
 
 

@@ -12,14 +12,15 @@ ROOT = Path(__file__).resolve().parents[1]
 TOP_FOLDERS = ("drsn_audio", "recipes", "benchmarks")
 
 LAYERS = (
-    ("_version", "errors"),
+    ("_version", "errors", "pretrained"),
     ("config", "audio"),
     ("nn", "frontends", "noise", "metrics", "decoding"),
-    ("models", "corpora", "pretrained"),
+    ("models", "corpora"),
     ("datasets", "streaming"),
     ("export", "evaluation", "reports"),
     ("training",),
     ("api",),
+    ("commands",),
     ("cli",),
     ("__main__", "recipes", "benchmarks"),
 )

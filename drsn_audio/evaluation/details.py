@@ -18,7 +18,7 @@ def keywords_alone(trials: Sequence[Trials], labels: Sequence[str]) -> list[Tria
 
     Conditions without such a trial are left out; classes keep their indices.
     """
-    keywords = _keywords(labels)
+    keywords = keyword_classes(labels)
     others = np.setdiff1d(np.arange(len(labels)), keywords)
     found = []
     for one in trials:
@@ -61,7 +61,7 @@ def other_words(trials: Sequence[Trials], labels: Sequence[str]) -> list[dict[st
     for one in trials:
         other = one.targets == list(labels).index(UNKNOWN)
         words.append(one.words[other])
-        accepted.append(np.isin(one.predictions[other], _keywords(labels)))
+        accepted.append(np.isin(one.predictions[other], keyword_classes(labels)))
     word, taken = np.concatenate(words), np.concatenate(accepted)
     return [
         {"word": str(name), "trials": int((word == name).sum()), "accepted": int(taken[word == name].sum())}
@@ -82,7 +82,7 @@ def rejection(
     found = []
     for one in trials:
         probabilities = softmax(one.logits, calibration.get("temperature", 1.0))
-        keyword_trials = int(np.isin(one.targets, _keywords(labels)).sum())
+        keyword_trials = int(np.isin(one.targets, keyword_classes(labels)).sum())
         entry: dict[str, Any] = {
             "noise_kind": one.noise_kind,
             "snr_db": one.snr_db,
@@ -90,7 +90,7 @@ def rejection(
             "other_trials": len(one.targets) - keyword_trials,
         }
         for name, threshold in (("without", 0.0), ("with", calibration["reject_below"])):
-            shares = reject(probabilities, one.targets, _keywords(labels), threshold)
+            shares = reject(probabilities, one.targets, keyword_classes(labels), threshold)
             entry[name] = {
                 key: None if np.isnan(share := getattr(shares, key)) else share for key in ("false_accepts", "misses")
             }
@@ -98,5 +98,6 @@ def rejection(
     return found
 
 
-def _keywords(labels: Sequence[str]) -> list[int]:
+def keyword_classes(labels: Sequence[str]) -> list[int]:
+    """Classes that are a word to be acted on: all but "unknown" and "silence"."""
     return [index for index, label in enumerate(labels) if label not in (UNKNOWN, SILENCE)]

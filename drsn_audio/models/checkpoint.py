@@ -1,6 +1,6 @@
 """Checkpoints: weights as safetensors, all else as readable JSON beside them. Nothing in them is ever executed.
 
-`best.json` holds config, labels, step, metrics and commit, and names its weights file with its SHA-256:
+`best.json` holds config, labels, step, data, metrics and commit, and names its weights file with its SHA-256:
 `best-<step>-<first digits of it>.safetensors`. The weights are written first, never over older ones, and the JSON is
 renamed into place last, so that a checkpoint is whole at every moment.
 """
@@ -17,7 +17,8 @@ from typing import Any
 import torch
 from safetensors.torch import load, save
 
-from drsn_audio.config import ConfigError, config_from_dict, config_to_dict
+from drsn_audio import pretrained
+from drsn_audio.config import ConfigError, config_from_dict, config_to_dict, nearest
 from drsn_audio.errors import InputError
 from drsn_audio.models.model import AudioModel
 
@@ -63,6 +64,25 @@ def save_checkpoint(
         if old != weights and re.fullmatch(rf"{re.escape(name)}-\d+(-[0-9a-f]{{8}})?\.safetensors", old.name):
             old.unlink()
     return path
+
+
+def find_checkpoint(source: str | Path) -> Path:
+    """The .json of a run folder, of a checkpoint, or of a shipped model's name.
+
+    Raises:
+        CheckpointError: there is none of that name; whether a path is there is seen when it is loaded.
+    """
+    path = Path(source)
+    if path.is_dir():
+        return path / "best.json"
+    if path.suffix == ".json":
+        return path
+    shipped = pretrained.find(str(source))
+    if shipped is None:
+        names = pretrained.names()
+        hint = nearest(str(source), names) if names else "this version ships none, name a run folder of train.py"
+        raise CheckpointError(f"{source}: no such run folder, checkpoint (.json) or shipped model; {hint}")
+    return shipped
 
 
 def load_checkpoint(path: Path) -> tuple[AudioModel, dict[str, Any]]:

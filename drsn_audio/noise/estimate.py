@@ -68,12 +68,12 @@ def estimate_snr(wave: np.ndarray, sample_rate: int) -> EstimatedSnr:
         raise InputError("the wave holds NaN or infinite samples: repair it")
     if peak == 0:
         raise InputError("digitally silent, so there is no SNR: record it again")
+    if wave.min() == wave.max():  # before the next, which a constant would be, too
+        raise InputError("holds a constant and no sound, so there is no SNR: record it again")
     clipped = np.count_nonzero(np.abs(wave) >= 0.9999 * peak) / wave.size
     if clipped > MAX_CLIPPED_SHARE:
         raise InputError(f"clipped, {clipped:.1%} of its samples stand at the peak: record it at a lower level")
     statistic, band_power, power = _measure(resample(wave, sample_rate, min(sample_rate, MAX_RATE)), sample_rate)
-    if band_power == 0:
-        raise InputError("holds a constant and no sound, so there is no SNR: record it again")
     share = _speech_share(statistic)
     speech = share * band_power
     speech_db, noise_db = _decibels(speech), _decibels(power - speech)

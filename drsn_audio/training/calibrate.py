@@ -11,9 +11,10 @@ from typing import Any
 import numpy as np
 
 from drsn_audio.config import ConfigError, ExperimentConfig
-from drsn_audio.datasets.keyword import SILENCE, UNKNOWN, Clip, keyword_clips
+from drsn_audio.datasets.keyword import Clip, keyword_clips
 from drsn_audio.datasets.manifests import AudioStore, read_cuts
 from drsn_audio.datasets.noise_pool import NoisePool
+from drsn_audio.evaluation.details import keyword_classes
 from drsn_audio.evaluation.keyword import Trials, run_trials
 from drsn_audio.metrics.calibration import (
     choose_rejection,
@@ -26,11 +27,6 @@ from drsn_audio.metrics.calibration import (
 from drsn_audio.models.checkpoint import load_checkpoint, write_atomically
 
 DEV_SNR_DB = (10.0, 0.0)  # with clean, what the best checkpoint is chosen by, and calibrated on
-
-
-def keyword_classes(labels: Sequence[str]) -> list[int]:
-    """Classes that are a word to be acted on: all but "unknown" and "silence"."""
-    return [index for index, label in enumerate(labels) if label not in (UNKNOWN, SILENCE)]
 
 
 def calibrate(checkpoint: Path, config: ExperimentConfig) -> dict[str, Any]:
@@ -61,8 +57,13 @@ def calibration(
 
     Without a clip that holds no keyword there is no threshold. The interval of `false_accepts` counts every clip
     once, however many conditions it was heard under.
+
+    Raises:
+        ConfigError: logits that are not finite.
     """
     logits, targets = (np.concatenate([getattr(one, name) for one in trials]) for name in ("logits", "targets"))
+    if not np.isfinite(logits).all():
+        raise ConfigError("the model answers with NaN, its training diverged: lower train.learning_rate, train again")
     keywords = keyword_classes(labels)
     temperature = fit_temperature(logits, targets)
     found: dict[str, Any] = {

@@ -25,7 +25,7 @@ from rich.progress import (
 )
 from torch.utils.data import DataLoader
 
-from drsn_audio.config import ConfigError, ExperimentConfig, TrainConfig, config_to_yaml
+from drsn_audio.config import ConfigError, ExperimentConfig, TrainConfig, config_to_dict, config_to_yaml
 from drsn_audio.datasets.batch import Batch, collate
 from drsn_audio.datasets.draws import plan_batches
 from drsn_audio.datasets.keyword import Clip, TrainingClips, keyword_clips
@@ -115,7 +115,8 @@ def train(config: ExperimentConfig) -> Path:
     wrapped, optimizer = accelerator.prepare(model, optimizer)
 
     watch = Watch(run, total_steps, f"{config.model.shrinkage} {sizes['parameters']:,} parameters")
-    info: dict[str, Any] = {"seed": config.seed, **sizes, "metrics": {}, **provenance()}
+    learnt_from = {"init": config.init, "data": config_to_dict(config.data)}
+    info: dict[str, Any] = {"seed": config.seed, **sizes, "metrics": {}, **learnt_from, **provenance()}
     step, best = 0, -1.0
     with watch:
         for epoch in range(config.train.epochs):

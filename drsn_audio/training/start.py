@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
-from drsn_audio import pretrained
-from drsn_audio.config import ConfigError, nearest
-from drsn_audio.models.checkpoint import load_checkpoint
+from drsn_audio.config import ConfigError
+from drsn_audio.models.checkpoint import find_checkpoint, load_checkpoint
 from drsn_audio.models.model import AudioModel
 
 LABEL_ROWS = ("head.linear.weight", "head.linear.bias")  # one row a label
@@ -19,8 +16,8 @@ def start_from(model: AudioModel, init: str) -> list[str]:
     Returns the labels that both know.
 
     Raises:
-        CheckpointError: it cannot be used.
-        ConfigError: no such place or name, or other layers.
+        CheckpointError: no such place or name, or a checkpoint that cannot be used.
+        ConfigError: other layers.
     """
     trained, _ = load_checkpoint(find_checkpoint(init))
     given, wanted = trained.state_dict(), model.state_dict()
@@ -38,20 +35,3 @@ def start_from(model: AudioModel, init: str) -> list[str]:
         differing = sorted(key for key in layers if getattr(trained.config, key) != getattr(model.config, key))
         raise ConfigError(f"init={init}: another model ({', '.join(differing)} differ): use its config") from None
     return shared
-
-
-def find_checkpoint(init: str) -> Path:
-    """The .json of a run folder, of a checkpoint, or of a shipped model's name.
-
-    Raises:
-        ConfigError: there is none.
-    """
-    place = Path(init)
-    if place.is_dir():
-        return place / "best.json"
-    if place.suffix == ".json":
-        return place
-    found = pretrained.find(init)
-    if found is None:
-        raise ConfigError(f"init={init}: no run folder and no shipped model; {nearest(init, pretrained.names())}")
-    return found

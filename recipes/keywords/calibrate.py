@@ -1,7 +1,7 @@
 """Calibrate the best checkpoint of a run (training does so itself at its end): other data, or another rate.
 
 example:
-  python recipes/keywords/calibrate.py runs/subset train.false_accept_rate=0.02
+  python recipes/keywords/calibrate.py runs/demo train.false_accept_rate=0.02
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("run", type=Path, help="run folder of train.py")
     parser.add_argument("overrides", nargs="*", metavar="key=value")
-    options = parser.parse_args()
+    options = parser.parse_intermixed_args()
 
     def run() -> None:
         from drsn_audio.training.calibrate import calibrate, describe_calibration

@@ -29,7 +29,7 @@ def write_card(name: str, config: ExperimentConfig, results: Path, peers: list[d
     """Evaluate the shipped model `name` on a config's test manifests, write its card. Returns the card's path.
 
     Raises:
-        ConfigError: no model of that name.
+        ConfigError: no model of that name, or peers that were put to other trials.
         CheckpointError, ManifestError, AudioError: files that cannot be used.
     """
     from drsn_audio.evaluation.run import evaluate_keywords
@@ -39,7 +39,8 @@ def write_card(name: str, config: ExperimentConfig, results: Path, peers: list[d
 
     path = pretrained.find(name)
     if path is None:
-        raise ConfigError(f"{name}: no shipped model; {nearest(name, pretrained.names())}")
+        names = pretrained.names()
+        raise ConfigError(f"{name}: no shipped model; {nearest(name, names) if names else 'put it there by ship.py'}")
     model, described = load_checkpoint(path)
     noise = config.data.noise_test
     of_fold = [dataclasses.replace(source, folds=[FOLD]) for source in noise]
@@ -57,11 +58,25 @@ def write_card(name: str, config: ExperimentConfig, results: Path, peers: list[d
                 progress=progress,
             )
             write_report(found[title], results / title)
+    _check_trials(found[name], peers)
     size = sum(file.stat().st_size for file in (path, path.parent / described["weights"]))
     whole, part = found.values()
     card = path.with_suffix(".md")
     card.write_text(model_card(name, described, size, whole, peers, {f"Fold {FOLD} of the noise alone": part}))
     return card
+
+
+def _check_trials(facts: dict[str, Any], peers: list[dict[str, Any]]) -> None:
+    """Refuse peers whose run.json is of other speech, noise, seed or SNRs: one table is of the same trials."""
+
+    def trials(run: dict[str, Any]) -> Any:  # by counts, for a manifest's hash tells where its audio lies, too
+        noise = [(source["recordings"], source["folds"], source["kinds"]) for source in run["data"]["noise"]]
+        snrs_db = {one["snr_db"] for one in run["conditions"]}
+        return run["data"]["utterances"], run["data"]["speakers"], noise, run["seed"], run["level"], snrs_db
+
+    for peer in peers:
+        if trials(peer) != trials(facts):
+            raise ConfigError(f"{peer['model']['name']}: its run.json is of other trials: make it again with --peers")
 
 
 def main() -> int:

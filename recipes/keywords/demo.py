@@ -1,8 +1,13 @@
 """The whole job from nothing in six minutes: voices and noise are synthesised, a DRSN is trained on them, measured
-clean and in noise, and asked what a noisy wav says, beside the shipped model. `make demo` runs it."""
+clean and in noise, and asked what a noisy wav says, beside the shipped model. `make demo` runs it.
+
+example:
+  python recipes/keywords/demo.py
+"""
 
 from __future__ import annotations
 
+import argparse
 import json
 import time
 from pathlib import Path
@@ -72,5 +77,10 @@ def demo() -> None:
     print(f"\nTry: .venv/bin/drsn-audio classify {noisy} --model {run} --json")
 
 
+def main() -> int:
+    argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter).parse_args()
+    return guarded(demo)
+
+
 if __name__ == "__main__":
-    raise SystemExit(guarded(demo))
+    raise SystemExit(main())

@@ -1,7 +1,7 @@
 """Evaluate a trained run on its config's test manifests and noise; results go into the run folder.
 
 example:
-  python recipes/keywords/evaluate.py runs/subset evaluate.draws=8
+  python recipes/keywords/evaluate.py runs/demo evaluate.draws=8
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ def main() -> int:
     parser.add_argument("run", type=Path, help="run folder of train.py")
     parser.add_argument("--device", default="cpu", help="cpu, cuda, mps (default: cpu)")
     parser.add_argument("overrides", nargs="*", metavar="key=value")
-    options = parser.parse_args()
+    options = parser.parse_intermixed_args()
 
     def run() -> None:
         for path in evaluate_run(options.run, options.overrides, options.device):

@@ -9,6 +9,7 @@ example:
 from __future__ import annotations
 
 import argparse
+import json
 import re
 from collections import Counter
 from collections.abc import Iterator
@@ -17,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from drsn_audio import pretrained
 from drsn_audio.cli import guarded
-from drsn_audio.config import ConfigError, load_config
+from drsn_audio.config import ConfigError, ExperimentConfig, config_to_dict, load_config
 
 if TYPE_CHECKING:
     from lhotse.cut import Cut
@@ -92,7 +93,7 @@ def _cuts(run: Path) -> Iterator[tuple[str, str, Cut]]:
     from drsn_audio.datasets.manifests import AudioStore, read_cuts
     from drsn_audio.datasets.noise_pool import NoisePool
 
-    config = load_config(run / "config.yaml")
+    config = _config(run)
     if config.init:
         if not (Path(config.init) / "config.yaml").is_file():
             raise ConfigError(f"{run}: started from {config.init}, whose training data are not told: name a run folder")
@@ -107,6 +108,16 @@ def _cuts(run: Path) -> Iterator[tuple[str, str, Cut]]:
         for source in noise:
             pool = NoisePool([source], AudioStore(config.model.frontend.sample_rate))
             yield from ((use, source.manifest, cut) for kind in pool.kinds for cut in pool.cuts[kind])
+
+
+def _config(run: Path) -> ExperimentConfig:
+    """A run's config; refused where its checkpoint was made by another, which a later training wrote over."""
+    config = load_config(run / "config.yaml")
+    described = json.loads((run / "best.json").read_text())
+    for key, value in (("init", config.init), ("data", config_to_dict(config.data))):
+        if described.get(key, value) != value:  # older checkpoints do not say
+            raise ConfigError(f"{run}: {key} of best.json is not that of config.yaml: let its training run to its end")
+    return config
 
 
 def rounding(run: Path, shipped: Path) -> str:
@@ -139,7 +150,8 @@ def main() -> int:
 
     def run() -> None:
         path = ship(options.run, options.name)
-        size = sum(file.stat().st_size for file in (path, *path.parent.glob(f"{options.name}-*.safetensors")))
+        weights = path.parent / json.loads(path.read_text())["weights"]
+        size = sum(file.stat().st_size for file in (path, weights))
         print(f"{path}: {size:,} bytes with its weights")
         print(rounding(options.run, path))
         print(f"now write its card: python recipes/keywords/card.py {options.name}")

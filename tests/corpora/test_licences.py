@@ -19,6 +19,7 @@ from drsn_audio.corpora.licences import LICENCES, corpus_of
         ("3-155642-A-11", "engine", "esc-50"),
         ("open gate/en-029+m4-p31-r207-i39", None, "voices"),
         ("street-0-0012", "street", "synthetic-noise"),
+        ("background/102858-5-0-0", "background", None),  # somebody's folder of that name
         ("anna_1", None, None),
         ("street/hall-3", "hall", None),
     ],

@@ -9,9 +9,16 @@ from pathlib import Path
 import pytest
 import torch
 
+from drsn_audio import pretrained
 from drsn_audio.config import config_from_dict
 from drsn_audio.models import checkpoint
-from drsn_audio.models.checkpoint import CheckpointError, load_checkpoint, save_checkpoint, write_atomically
+from drsn_audio.models.checkpoint import (
+    CheckpointError,
+    find_checkpoint,
+    load_checkpoint,
+    save_checkpoint,
+    write_atomically,
+)
 from drsn_audio.models.model import AudioModel
 
 WAVE = torch.rand(3, 3000, generator=torch.Generator().manual_seed(0)) - 0.5
@@ -233,3 +240,24 @@ def test_half_precision_is_half_the_bytes_and_nearly_the_same_answers(tmp_path):
     whole = weights_of(save(tmp_path / "whole")).stat().st_size
     assert whole - weights_of(path).stat().st_size == pytest.approx(2 * matrices, abs=200)
     assert info["calibration"] == {"temperature": 2}
+
+
+def test_places_and_names(tmp_path, monkeypatch):
+    assert find_checkpoint(tmp_path) == find_checkpoint(str(tmp_path / "best.json")) == tmp_path / "best.json"
+    monkeypatch.setattr(pretrained, "find", {"commands-12": tmp_path / "commands-12.json"}.get)
+    monkeypatch.setattr(pretrained, "names", lambda: ["commands-12"])
+    assert find_checkpoint("commands-12") == tmp_path / "commands-12.json"
+    with pytest.raises(CheckpointError, match=r"comands-12: no such .* did you mean 'commands-12'"):
+        find_checkpoint("comands-12")
+
+
+def test_a_checkpoint_reads_nothing_of_the_environment(tmp_path, monkeypatch):
+    """OmegaConf would put in the value of ${oc.env:NAME}, and run whatever resolver a program has registered."""
+    monkeypatch.setenv("SECRET", "told")
+    path = save_checkpoint(tmp_path, "best", build(), step=1, info={})
+    described = json.loads(path.read_text())
+    described["model"]["labels"][0] = "${oc.env:SECRET}"
+    path.write_text(json.dumps(described))
+    with pytest.raises(CheckpointError, match=r"model\.labels\[0\]=\$\{oc\.env:SECRET\}") as error:
+        load_checkpoint(path)
+    assert "told" not in str(error.value)

@@ -108,7 +108,7 @@ def test_bursts_between_pauses_are_the_highest_answer():
     ("wave", "reason"),
     [
         (np.zeros(RATE), "digitally silent"),
-        (np.full(RATE, 0.5), "clipped"),
+        (np.full(RATE, 0.5), "holds a constant"),
         (np.clip(noisy(5), -0.03, 0.03), "clipped"),
         (np.ones(RATE // 2 - 1), "0.50 s long, too short"),
         (np.zeros(0), "too short"),

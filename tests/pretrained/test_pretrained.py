@@ -37,7 +37,7 @@ def test_a_shipped_model_is_whole_small_and_described(name):
     weights = path.parent / described["weights"]
     assert hashlib.sha256(weights.read_bytes()).hexdigest() == described["sha256"]
     assert path.stat().st_size + weights.stat().st_size < LARGEST_BYTES
-    assert [other for other in path.parent.glob(f"{name}-*.safetensors") if other != weights] == []
+    assert [other for other in path.parent.glob(f"{name}-[0-9]*.safetensors") if other != weights] == []
     assert model.config.labels == described["labels"]
     assert all(corpus["shippable"] for corpus in described["training_data"])
     for key in ("licence", "command", "commit", "seed", "metrics", "parameters", "multiply_adds"):

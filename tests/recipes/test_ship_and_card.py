@@ -10,7 +10,7 @@ import torch
 from lhotse import CutSet
 
 from drsn_audio import pretrained
-from drsn_audio.config import ConfigError, config_to_yaml
+from drsn_audio.config import ConfigError, config_to_dict, config_to_yaml
 from drsn_audio.datasets.manifests import read_cuts
 from drsn_audio.models.checkpoint import load_checkpoint, save_checkpoint
 from drsn_audio.models.model import AudioModel
@@ -105,6 +105,18 @@ def test_what_a_licence_forbids_is_refused(recipe, run, task, tmp_path, part, id
     assert not (tmp_path / "package").exists()
 
 
+def test_a_checkpoint_of_another_config_is_refused(recipe, run, tmp_path):
+    """A training begun anew writes config.yaml at once and best.json after an epoch: what that learnt is not told."""
+    path = run[0] / "best.json"
+    described = json.loads(path.read_text()) | {"data": config_to_dict(run[1].data)}
+    path.write_text(json.dumps(described))
+    assert recipe("ship").training_data(run[0])
+    described["data"]["noise_train"][0]["manifest"] = "urbansound8k.jsonl.gz"
+    path.write_text(json.dumps(described))
+    with pytest.raises(ConfigError, match=r"data of best\.json is not that of config\.yaml"):
+        recipe("ship").ship(run[0], "tones-3", tmp_path / "package")
+
+
 def test_names_and_sizes_that_cannot_be(recipe, run, tmp_path, monkeypatch):
     ship = recipe("ship")
     for name in ("Tones", "../tones", "a b", ""):
@@ -130,6 +142,9 @@ def test_a_card_is_written_by_one_command(recipe, run, task, tmp_path, monkeypat
         json.loads((tmp_path / "results" / name / "run.json").read_text()) for name in ("tones-3", "tones-3-fold-3")
     )
     assert (whole["data"]["noise"][0]["recordings"], part["data"]["noise"][0]["recordings"]) == (6, 2)
+    peer = whole | {"model": {"name": "pocketsphinx"}, "data": whole["data"] | {"utterances": 7}}
+    with pytest.raises(ConfigError, match=r"pocketsphinx: its run\.json is of other trials"):
+        recipe("card").write_card("tones-3", config, tmp_path / "results", [peer])
     with pytest.raises(ConfigError, match="did you mean 'tones-3'"):
         recipe("card").write_card("tone-3", config, tmp_path / "results", [])
 

@@ -57,6 +57,11 @@ def test_a_rate_out_of_reach_is_said():
     assert "Most keywords are missed at this rate: raise train.false_accept_rate" in describe_calibration(found)
 
 
+def test_a_training_that_diverged_is_told_so():
+    with pytest.raises(ConfigError, match="its training diverged: lower"):
+        calibration([heard([[float("nan"), 0, 0, 0]], [0])], [], ["low", "mid", "high", "silence"], 0.05)
+
+
 def test_training_calibrates_its_best_checkpoint(run):
     best = json.loads((run / "best.json").read_text())["calibration"]
     assert best["trials"] == 15  # three words, clean and in two noises at two SNRs

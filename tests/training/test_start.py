@@ -6,9 +6,9 @@ import pytest
 import torch
 
 from drsn_audio.config import ConfigError
-from drsn_audio.models.checkpoint import CheckpointError, load_checkpoint
+from drsn_audio.models.checkpoint import load_checkpoint
 from drsn_audio.models.model import AudioModel
-from drsn_audio.training.start import find_checkpoint, start_from
+from drsn_audio.training.start import start_from
 
 
 def fresh(config, **changes):
@@ -49,16 +49,3 @@ def test_what_both_know_is_answered_as_before(run, config):
 def test_other_layers_are_refused(run, config):
     with pytest.raises(ConfigError, match=r"another model \(shrinkage differ\)"):
         start_from(fresh(config, shrinkage="none"), str(run))
-
-
-def test_places_and_names(run, tmp_path, monkeypatch):
-    assert find_checkpoint(str(run)) == find_checkpoint(str(run / "best.json")) == run / "best.json"
-    with pytest.raises(CheckpointError, match="no such file"):
-        load_checkpoint(find_checkpoint(str(tmp_path / "nothing.json")))
-    from drsn_audio import pretrained
-
-    monkeypatch.setattr(pretrained, "find", {"commands-12": run / "best.json"}.get)
-    monkeypatch.setattr(pretrained, "names", lambda: ["commands-12"])
-    assert find_checkpoint("commands-12") == run / "best.json"
-    with pytest.raises(ConfigError, match=r"init=comands-12: .* did you mean 'commands-12'"):
-        find_checkpoint("comands-12")
