@@ -61,7 +61,7 @@ def measure(config: ExperimentConfig, steps: int) -> tuple[Seconds, float, int, 
         store.seconds, begin = 0.0, time.thread_time()
         batch = collate([data[0, index] for index in indices])
         seconds["load"].append(store.seconds)
-        seconds["draw: speed, place, noise"].append(time.thread_time() - begin - store.seconds)
+        seconds["draw: speed, place, noise and its equaliser"].append(time.thread_time() - begin - store.seconds)
         for name, value in step(batch).items():
             seconds[name].append(value)
     return seconds, first, len(clips), count_parameters(model)
@@ -85,7 +85,7 @@ class Step:
         self.marks = {}
         self.mark("begin")
         wave = batch.mix()
-        self.mark("mix: equalisers, SNR, gain")
+        self.mark("mix: SNR, equaliser, gain")
         with torch.autocast("cpu", torch.bfloat16, enabled=config.train.precision == "bf16"):
             logits = model(
                 wave,

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from drsn_audio.noise.equalise import equalise
+from drsn_audio.noise.equalise import equalise, play_noise
 from drsn_audio.noise.mix import mix_at_snr
 
 CLEAN_SILENCE_DB = 40.0
@@ -18,7 +18,10 @@ EQUALISER_POINTS = 9
 
 
 class Example(NamedTuple):
-    """One clip and its noise, before mixing. Waves are [N]; see `Batch`."""
+    """One clip and its noise, before mixing; see `Batch`.
+
+    speech [N]; noise of any length: `collate` plays it in the time of N, and equalises it by noise_gains_db [P].
+    """
 
     speech: np.ndarray
     noise: np.ndarray
@@ -40,7 +43,7 @@ class Batch:
 
     speech, noise [B, N]; start, length [B]: samples at which the recording of the speech begins, and how many it
     has; speech_level_db, snr_db (inf: clean), gain_db [B]; target [B]; silence [B]: True where nobody speaks;
-    noise_gains_db, mix_gains_db [B, P]: equalisers of the noise and of the finished mix.
+    mix_gains_db [B, P]: equaliser of the finished mix.
     """
 
     speech: Tensor
@@ -52,7 +55,6 @@ class Batch:
     gain_db: Tensor
     target: Tensor
     silence: Tensor
-    noise_gains_db: Tensor
     mix_gains_db: Tensor
     noise_source: Sequence[str]
 
@@ -67,24 +69,24 @@ class Batch:
         Noise alone never lies more than 40 dB below where the speech would: in silence, too, there is a room.
         """
         snr = self.snr_db if snr_db is None else torch.full_like(self.snr_db, snr_db)
-        noise = equalise(self.noise, self.noise_gains_db) if self.noise_gains_db.any() else self.noise
         wave, _ = mix_at_snr(
             self.speech,
-            noise,
+            self.noise,
             torch.where(self.silence, snr.clamp(max=CLEAN_SILENCE_DB), snr),
             speech_level_db=self.speech_level_db,
             start=self.start,
             lengths=self.length,
         )
-        if self.mix_gains_db.any():
-            wave = equalise(wave, self.mix_gains_db)
-        return wave * 10 ** (self.gain_db[:, None] / 20)
+        gain_db = self.gain_db[:, None]
+        return equalise(wave, self.mix_gains_db + gain_db) if self.mix_gains_db.any() else wave * 10 ** (gain_db / 20)
 
 
 def collate(examples: Sequence[Example]) -> Batch:
-    """Examples -> Batch: field by field, waves stacked."""
+    """Examples -> Batch: field by field, waves stacked, the noise as long as the speech."""
     columns: dict[str, Any] = dict(zip(Example._fields, zip(*examples, strict=True), strict=True))
-    for name in ("speech", "noise", "noise_gains_db", "mix_gains_db"):
+    for name in ("speech", "noise_gains_db", "mix_gains_db"):
         columns[name] = np.stack(columns[name])
+    noise_gains_db = torch.from_numpy(columns.pop("noise_gains_db"))
+    columns["noise"] = play_noise(columns["noise"], columns["speech"].shape[1], noise_gains_db)
     sources = columns.pop("noise_source")
     return Batch(**{name: torch.as_tensor(column) for name, column in columns.items()}, noise_source=sources)

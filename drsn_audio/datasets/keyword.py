@@ -18,7 +18,10 @@ from drsn_audio.datasets.manifests import AudioStore, ManifestError
 from drsn_audio.datasets.noise_pool import NoisePool
 from drsn_audio.noise.speed import change_speed
 
+# Speeds are rounded. Of the speech to whole per cent, a sixth of a semitone: each is a filter of its own, computed
+# once. Of the noise to five: `play_noise` transforms all of a speed at once.
 SPEED_STEPS = 100
+NOISE_SPEED_STEPS = 20
 
 
 @dataclass(frozen=True)
@@ -75,11 +78,6 @@ def _uniform(rng: np.random.Generator, bounds: Sequence[float]) -> float:
     return rng.uniform(bounds[0], bounds[1])
 
 
-def _speed(rng: np.random.Generator, bounds: Sequence[float]) -> Fraction:
-    """Rounded to whole per cent, a sixth of a semitone: each is a filter of its own, computed once."""
-    return Fraction(round(SPEED_STEPS * _uniform(rng, bounds)), SPEED_STEPS)
-
-
 def _check(augment: AugmentConfig) -> None:
     for key in ("snr_db", "silence_db", "gain_db", "speed", "noise_speed"):
         bounds = getattr(augment, key)
@@ -116,7 +114,7 @@ class TrainingClips(Dataset):
         epoch, index = key
         clip, augment = self.clips[index], self.augment
         rng = draw_generator(self.seed, epoch, clip.id)
-        speed = _speed(rng, augment.speed)
+        speed = Fraction(round(SPEED_STEPS * _uniform(rng, augment.speed)), SPEED_STEPS)
         gain_db = _uniform(rng, augment.gain_db)
         snr_db = math.inf if rng.random() < augment.clean_share else _uniform(rng, augment.snr_db)
         speech, level_db, start, end = np.zeros(self.num_samples, np.float32), clip.level_db, 0, self.num_samples
@@ -130,13 +128,12 @@ class TrainingClips(Dataset):
             at = int(rng.integers(min(0, slack) - shift, max(0, slack) + shift + 1))
             start, end = max(0, at), min(self.num_samples, at + len(wave))
             speech[start:end] = wave[start - at : end - at]
-        stretch = _speed(rng, augment.noise_speed)
-        longer = math.ceil(self.num_samples * stretch)
-        noise = self.noise.draw(longer, rng, span=slice(int(start * stretch), math.ceil(end * stretch)))
-        noise_wave = change_speed(noise.wave, stretch)[: self.num_samples]
+        longer = self.num_samples * round(NOISE_SPEED_STEPS * _uniform(rng, augment.noise_speed)) // NOISE_SPEED_STEPS
+        span = slice(start * longer // self.num_samples, -(-end * longer // self.num_samples))
+        noise = self.noise.draw(longer, rng, span=span)
         return Example(
             speech,
-            noise_wave,
+            noise.wave,
             start,
             end - start,
             level_db,

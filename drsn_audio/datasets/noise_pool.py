@@ -10,7 +10,6 @@ from lhotse.cut import Cut
 
 from drsn_audio.config import ConfigError, NoiseSource
 from drsn_audio.datasets.manifests import AudioStore, ManifestError, read_cuts
-from drsn_audio.noise.level import rms_db
 
 # A drawn segment this far below its recording's level is a pause in it, and is drawn again: raised to the wanted
 # SNR it would be the hiss of the microphone, not the noise that the label names.
@@ -81,7 +80,8 @@ class NoisePool:
             recording = self.store(cut)
             offset = int(generator.integers(max(1, len(recording) - num_samples + 1)))
             segment = _piece(recording, offset, num_samples)
-            if rms_db(segment[span]) >= cut.custom["rms_db"] - PAUSE_DB:
+            heard = segment[span]
+            if float(np.dot(heard, heard)) >= len(heard) * 10 ** ((cut.custom["rms_db"] - PAUSE_DB) / 10):
                 return NoiseSegment(segment, kind, noise_source(cut))
         # Little but pauses in this kind: its loudest sample goes to the middle of the span.
         first, stop, _ = span.indices(num_samples)

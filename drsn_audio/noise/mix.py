@@ -71,8 +71,10 @@ def measure_snr(
 
 def _at_level(noise: Tensor, level_db: Tensor, start: Tensor | None, lengths: Tensor | None) -> tuple[Tensor, Tensor]:
     """Noise [B, N] at an RMS of level_db [B] over the span, and [B]: True where that cannot be."""
-    rms = _rms(noise, start, lengths)
-    noise = noise * (_amplitude(level_db) / rms).to(noise.dtype)[:, None]
+    factor = (_amplitude(level_db) / _rms(noise, start, lengths)).to(noise.dtype)
+    noise = noise * factor[:, None]
+    if start is None and lengths is None:
+        return noise, ~factor.isfinite()  # every sample has entered the RMS
     return noise, ~noise.sum(dim=1).isfinite()  # a sum shows any NaN, and is quicker than asking each sample
 
 

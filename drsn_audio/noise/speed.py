@@ -31,7 +31,7 @@ def change_speed(wave: np.ndarray, speed: Fraction) -> np.ndarray:
     size = min(len(wave), len(padded) - reach)
     padded[reach : reach + size] = wave[:size]
     out = torch.from_numpy(padded).unfold(0, len(filters), step) @ filters
-    return out.numpy().reshape(-1)[: math.ceil(len(wave) / speed)]
+    return out.numpy().reshape(-1)[: -(-len(wave) * speed.denominator // step)]
 
 
 @functools.lru_cache(maxsize=256)
