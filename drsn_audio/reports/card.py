@@ -84,6 +84,7 @@ def _what(described: Mapping[str, Any], keywords: Sequence[str], size_bytes: int
         ["multiply-adds a clip", f"{described['multiply_adds']:,}"],
         ["files", f"{size_bytes:,} bytes, weights in half precision"],
         ["licence of the weights", described["licence"]],
+        *(["first trained by", f"`{one['command']}`"] for one in described.get("started_from", ())),
         ["trained by", f"`{described['command']}`"],
         ["commit, seed, step", f"{described['commit']}, {described['seed']}, {described['step']}"],
         ["SHA-256 of the weights", f"`{described['sha256']}`"],

@@ -11,7 +11,6 @@ from __future__ import annotations
 import argparse
 import json
 import re
-from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -50,6 +49,7 @@ def ship(run: Path, name: str, folder: Path = pretrained.FOLDER) -> Path:
         "licence": WEIGHTS_LICENCE,
         "training_data": training_data(run),
         "other_words": other_words(run),
+        "started_from": started_from(run),
         **{key: described[key] for key in KEPT if key in described},
         "trained_sha256": described["sha256"],  # of the weights before they were rounded
     }
@@ -64,7 +64,7 @@ def training_data(run: Path) -> list[dict[str, Any]]:
     """
     from drsn_audio.corpora.licences import LICENCES, corpus_of
 
-    uses: dict[str, Counter[str]] = {}
+    uses: dict[str, dict[str, set[str]]] = {}
     for use, manifest, cut in _cuts(run):
         corpus = corpus_of(cut)
         if corpus is None:
@@ -77,8 +77,20 @@ def training_data(run: Path) -> list[dict[str, Any]]:
                 f"{manifest}: {LICENCES[corpus].name} ({LICENCES[corpus].terms}) forbids weights shipped under "
                 f"{WEIGHTS_LICENCE}: train without it"
             )
-        uses.setdefault(corpus, Counter())[use] += 1
-    return [{"corpus": corpus, **LICENCES[corpus]._asdict(), "recordings": dict(uses[corpus])} for corpus in uses]
+        uses.setdefault(corpus, {}).setdefault(use, set()).add(cut.id)  # a second pass hears the same again
+    return [
+        {"corpus": corpus, **LICENCES[corpus]._asdict(), "recordings": {use: len(ids) for use, ids in heard.items()}}
+        for corpus, heard in uses.items()
+    ]
+
+
+def started_from(run: Path) -> list[dict[str, Any]]:
+    """The trainings whose weights a run went on from, the first first."""
+    init = _config(run).init
+    if not init:
+        return []
+    described = json.loads((Path(init) / "best.json").read_text())
+    return [*started_from(Path(init)), {key: described[key] for key in ("command", "commit", "seed", "step")}]
 
 
 def other_words(run: Path) -> list[str]:
