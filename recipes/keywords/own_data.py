@@ -7,16 +7,25 @@ import re
 from collections.abc import Sequence
 from dataclasses import replace
 from itertools import product
+from pathlib import Path
 
 import numpy as np
 from lhotse.cut import Cut
 from prepare import OTHER_WORDS
 
+from drsn_audio.audio import write_audio
+from drsn_audio.corpora.cuts import Skipped, SpeechFile, make_cut
 from drsn_audio.corpora.prepare import PARTS, unit_hash
 from drsn_audio.corpora.speech_commands import COMMANDS
+from drsn_audio.datasets.keyword import UNKNOWN
+from drsn_audio.datasets.manifests import load_cut
 
+RATE = 16000
 DEV_SHARE = TEST_SHARE = 0.2
 MIN_CLIP_S, MAX_CLIP_S = 1.0, 3.0
+# Where clips come from, as the report names them.
+VOICES, BACKWARDS = "synthesised voices", "your recordings of words played backwards"
+RECORDED, NOISE = "your recordings of other words", "noise alone"
 # What may stand in a phrase in place of one of its words, beside the words of the other phrases.
 FIRST_WORDS, LAST_WORDS = ("start", "near"), ("door", "water")
 
@@ -24,6 +33,11 @@ FIRST_WORDS, LAST_WORDS = ("start", "near"), ("door", "water")
 def spelt(label: str) -> str:
     """As it is spoken: open_gate and open-gate are "open gate"."""
     return " ".join(re.split(r"[\s_-]+", label)).strip().lower()
+
+
+def readable(label: str) -> bool:
+    """Whether an English voice can say it: letters, and nothing that is short for something else."""
+    return re.fullmatch(r"[a-z][a-z' ]+", spelt(label)) is not None
 
 
 def other_words(labels: Sequence[str]) -> dict[str, list[str]]:
@@ -111,12 +125,37 @@ def repeated(cuts: Sequence[Cut], at_least: int) -> list[Cut]:
     ]
 
 
+def backwards(cuts: Sequence[Cut], out: Path) -> list[Cut]:
+    """Recordings of words -> the same backwards, as clips of "unknown": the same voices and room, and no word.
+
+    The audio is written below OUT.
+    """
+    made = []
+    for cut in cuts:
+        path = out / f"{cut.id}.flac"
+        write_audio(path, load_cut(cut, RATE)[::-1], RATE, "PCM_16")
+        made.append(make_cut(SpeechFile(f"{cut.id}/backwards", path, "", text=UNKNOWN, speaker=speaker_of(cut))))
+    return [cut for cut in made if not isinstance(cut, Skipped)]
+
+
 def renamed(cut: Cut, id: str, word: str | None = None) -> Cut:
     """The cut under another id, and as a recording of another word where one is given."""
     cut = cut.with_id(id)
     if word is not None:
         cut.supervisions = [replace(cut.supervisions[0], text=word)]
     return cut
+
+
+def marked(cuts: Sequence[Cut], origin: str) -> list[Cut]:
+    """The cuts, with where they come from in the manifest, too."""
+    for cut in cuts:
+        cut.custom = {**(cut.custom or {}), "origin": origin}
+    return list(cuts)
+
+
+def origin_of(cut: Cut | None) -> str:
+    """Where a clip without a word comes from; None is noise alone."""
+    return NOISE if cut is None else (cut.custom or {}).get("origin", RECORDED)
 
 
 def word_of(cut: Cut) -> str:

@@ -11,6 +11,7 @@ import own_data
 from lhotse.cut import Cut
 from omegaconf import OmegaConf
 
+from drsn_audio.audio import AudioError
 from drsn_audio.config import ConfigError, ExperimentConfig, config_from_dict, config_to_dict, load_config
 from drsn_audio.corpora import CORPORA, Prepared
 from drsn_audio.corpora.cuts import write_cuts
@@ -18,15 +19,15 @@ from drsn_audio.corpora.prepare import PARTS
 from drsn_audio.corpora.voices import draw_voices, synthesise_all
 from drsn_audio.datasets.keyword import SILENCE, UNKNOWN
 from drsn_audio.datasets.manifests import read_cuts
-from drsn_audio.models.checkpoint import load_checkpoint
-from drsn_audio.training.start import find_checkpoint
+from drsn_audio.models.checkpoint import find_checkpoint, load_checkpoint
 
 DEFAULTS = Path(__file__).parent / "own-words.yaml"
 CLIPS_A_WORD = 60  # at least, of each word of the recordings in an epoch
+CLIPS_WITHOUT_A_WORD = 120  # at least, of recordings played backwards
 # Voices that say every word, for train, dev and test; parts of phrases need many, for they sound like the phrases.
 WORD_VOICES, PART_VOICES, OTHER_VOICES = (96, 11, 17), (16, 3, 3), 4
+TRAIN_VOICES = 24  # that say the recorded words, so that a synthesised voice is no sign of "unknown"
 SYNTHETIC_NOISE = {"count": 20, "duration_s": 10.0}
-RATE = 16000
 
 
 @dataclass
@@ -110,12 +111,17 @@ def _speech(
     words = {own_data.word_of(cut) for cut in recorded} - {UNKNOWN}
     if recorded:
         for part, cuts in _split(recorded, request, set(asked.values())).items():
-            speech[part] += own_data.repeated(cuts, CLIPS_A_WORD) if part == "train" else cuts
+            own = [cut for cut in cuts if own_data.word_of(cut) != UNKNOWN]
+            made = own_data.marked(own_data.backwards(own, place / "backwards" / part), own_data.BACKWARDS)
+            if part == "train":
+                cuts, made = own_data.repeated(cuts, CLIPS_A_WORD), own_data.repeated(made, CLIPS_WITHOUT_A_WORD)
+            speech[part] += [*cuts, *made]
     if asked:
         for part, cuts in _voices(list(asked), place / "voices", WORD_VOICES, clip_s).items():
             cuts = [own_data.renamed(cut, cut.id, asked[own_data.word_of(cut)]) for cut in cuts]
             # Where a word is recorded, dev and test measure the recordings.
             speech[part] += [cut for cut in cuts if part == "train" or own_data.word_of(cut) not in words]
+    speech["train"] += _spoken_too(words - set(asked.values()), place, clip_s)
     parts = own_data.part_phrases(labels)
     if parts:
         print(f'for "unknown", since no phrase may be heard in its parts: {", ".join(parts)}')
@@ -125,8 +131,20 @@ def _speech(
         counts = tuple(OTHER_VOICES if part == name else 0 for name in PARTS)
         speech[part] += _voices(others, place / f"others-{part}", counts, clip_s)[part]
     if not any(own_data.word_of(cut) == UNKNOWN for cut in recorded):
-        print(f"note: what is {UNKNOWN} is learned and measured with synthesised voices alone: record other words, too")
+        print("note: no recording of other words is there: how often people's are taken for yours stays unknown")
     return speech
+
+
+def _spoken_too(labels: set[str], place: Path, clip_s: float) -> list[Cut]:
+    """Recorded words in synthesised voices, to train on; those that eSpeak NG cannot read as English are left out."""
+    label_of = {own_data.spelt(label): label for label in sorted(labels) if own_data.readable(label)}
+    if not label_of:
+        return []
+    try:
+        cuts = _voices(sorted(label_of), place / "voices-train", (TRAIN_VOICES, 0, 0), clip_s)["train"]
+    except AudioError:  # every voice takes longer than the recordings
+        return []
+    return [own_data.renamed(cut, cut.id, label_of[own_data.word_of(cut)]) for cut in cuts]
 
 
 def _phrases(text: str) -> list[str]:
@@ -162,7 +180,7 @@ def _asked(phrases: Sequence[str], names: Sequence[str]) -> dict[str, str]:
 def _spoken_seconds(phrases: Sequence[str]) -> list[float]:
     voices = draw_voices(24, 0, "train")
     waves = synthesise_all([(phrase, voice) for phrase in phrases for voice in voices])
-    return [len(wave) / RATE for wave in waves if len(wave)]
+    return [len(wave) / own_data.RATE for wave in waves if len(wave)]
 
 
 def _split(recorded: list[Cut], request: Request, synthesised: set[str]) -> dict[str, list[Cut]]:
@@ -191,7 +209,8 @@ def _voices(words: list[str], out: Path, counts: Sequence[int], clip_s: float) -
     prepared: Prepared = CORPORA["voices"](None, out, words=words, voices_per_part=counts, duration_s=clip_s)
     if prepared.skipped:
         print(f"left out: {len(prepared.skipped)} clips of {out}, first {prepared.skipped[0].reason}")
-    return {part: read_cuts([prepared.manifests[part]]) if part in prepared.manifests else [] for part in PARTS}
+    made = {part: read_cuts([path]) for part, path in prepared.manifests.items()}
+    return {part: own_data.marked(made.get(part, []), own_data.VOICES) for part in PARTS}
 
 
 def _noise(request: Request, place: Path) -> dict[str, Any]:

@@ -73,6 +73,12 @@ def test_no_phrase_may_be_heard_in_its_parts(recipe):
     assert recipe("own_data").part_phrases(["help", "gate"]) == []
 
 
+def test_only_english_is_read_aloud(recipe):
+    readable = recipe("own_data").readable
+    assert all(map(readable, ("open_gate", "Don't", "go")))
+    assert not any(map(readable, ("w1", "öffnen", "стоп", "b", "a+b", "")))
+
+
 def test_ten_recordings_a_word_leave_no_part_empty(recipe, recordings):
     own_data = recipe("own_data")
     cuts = cuts_of(recordings / "words", recordings / "m")
@@ -100,6 +106,18 @@ def test_repeated_recordings_keep_their_sound(recipe, recordings):
     assert sorted(words.count(word) for word in set(words)) == [15, 20]
     assert len({cut.id for cut in many}) == len(many)
     assert {cut.recording.sources[0].source for cut in many} == {cut.recording.sources[0].source for cut in cuts}
+
+
+def test_backwards_is_unknown_of_the_same_speaker(recipe, recordings):
+    cuts = cuts_of(recordings / "words", recordings / "m", speaker_pattern="^([a-z]+)_")
+    own_data = recipe("own_data")
+    made = own_data.backwards(cuts, recordings / "made")
+    assert len({cut.id for cut in (*made, *cuts)}) == 2 * len(cuts)
+    assert {own_data.word_of(cut) for cut in made} == {"unknown"}
+    assert [own_data.speaker_of(cut) for cut in made] == [own_data.speaker_of(cut) for cut in cuts]
+    for cut, original in zip(made, cuts, strict=True):
+        np.testing.assert_allclose(load_cut(cut, 16000), load_cut(original, 16000)[::-1], atol=1e-4)  # 16 bits
+        assert cut.custom["active_level_db"] == pytest.approx(original.custom["active_level_db"], abs=0.5)
 
 
 def test_few_noise_recordings_are_cut_in_time(recipe, recordings):
@@ -133,7 +151,8 @@ def test_the_clip_holds_nearly_all_words(recipe, durations_s, expected):
 def test_the_report_worked_by_hand(recipe):
     """Two clips of each word and four of none. At 5 dB: "b" named once in two; one of four taken for "a"."""
     labels, targets = ["a", "b", "unknown"], np.array([0, 0, 1, 1, 2, 2, 2, 2])
-    clips = [SimpleNamespace(target=target) for target in targets]
+    cut = SimpleNamespace(custom={"origin": "voices"})
+    clips = [SimpleNamespace(target=target, cut=cut) for target in targets[:-1]] + [SimpleNamespace(target=2, cut=None)]
     answers = {None: targets, 5.0: np.array([0, 0, 1, 2, 2, 2, 2, 0])}
     trials = [
         SimpleNamespace(snr_db=snr_db, targets=targets, logits=4 * np.eye(3)[answer])
@@ -142,7 +161,11 @@ def test_the_report_worked_by_hand(recipe):
     lines = recipe("own_report").report(trials, clips, labels, temperature=1.0, reject_below=0.5).splitlines()
     assert re.fullmatch(r" +clean +100\.0 \[51, 100\] +0\.0 \[0, 49\]", lines[2])
     assert re.fullmatch(r" +5 dB +75\.0 \[30, 95\] +25\.0 \[5, 70\]", lines[3])
-    assert lines[4].startswith("2 test recordings a word: at 5 dB 75% were named, which for a single word means ")
+    assert lines[4].startswith(
+        "None of the words is in 3 of voices (0%), 1 of noise alone (100%); in brackets, how many"
+    )
+    assert "No person's other words are among them" in lines[4]
+    assert lines[5].startswith("2 test recordings a word: at 5 dB 75% were named, which for a single word means ")
     shy = recipe("own_report").report(trials, clips, labels, temperature=1.0, reject_below=0.99).splitlines()
     assert re.fullmatch(r" +5 dB +0\.0 \[0, 49\] +0\.0 \[0, 49\]", shy[3])  # each answer has probability 0.96
 
@@ -159,6 +182,7 @@ def test_the_whole_command(recipe, call, recordings, run, monkeypatch):
     own_words = recipe("own_words")
     for name, value in {
         "WORD_VOICES": (2, 1, 1), "PART_VOICES": (1, 1, 1), "OTHER_VOICES": 1, "CLIPS_A_WORD": 8,
+        "CLIPS_WITHOUT_A_WORD": 20, "TRAIN_VOICES": 1,
         "SYNTHETIC_NOISE": {"count": 5, "duration_s": 1.0},
     }.items():  # fmt: skip
         monkeypatch.setattr(own_words, name, value)
@@ -185,14 +209,22 @@ def test_the_whole_command(recipe, call, recordings, run, monkeypatch):
     train, dev, test = (read_cuts(getattr(config.data, part)) for part in ("train", "dev", "test"))
     spoken = [(own_words.own_data.word_of(cut), "voices" in cut.recording.sources[0].source) for cut in train]
     assert spoken.count(("go_on", True)) == spoken.count(("bell", True)) == 2  # asked to be spoken, under its label
-    assert spoken.count(("gate", True)) == 0  # never asked
+    assert spoken.count(("gate", True)) == 1  # never asked, so to train on alone
     assert spoken.count(("gate", False)) == 12  # 6, twice
+    none = [cut for cut in train if own_words.own_data.word_of(cut) not in model.config.labels[:3]]
+    origins = [own_words.own_data.origin_of(cut) for cut in none]
+    assert origins.count(own_words.own_data.BACKWARDS) == 24  # 12 recordings backwards, twice
+    assert set(origins) == {own_words.own_data.BACKWARDS, own_words.own_data.VOICES}
     in_test = [(own_words.own_data.word_of(cut), "voices" in cut.recording.sources[0].source) for cut in test]
     assert ("go_on", True) not in in_test  # recordings are what counts
     assert in_test.count(("bell", True)) == 1
     for part in (dev, test):
         words = {own_words.own_data.word_of(cut) for cut in part}
         assert {"gate", "go_on", "bell"} < words  # and other words
+        assert sum("backwards" in cut.recording.sources[0].source for cut in part) == 4  # as many as recordings
+        assert ("gate", True) not in [
+            (own_words.own_data.word_of(cut), "voices" in cut.recording.sources[0].source) for cut in part
+        ]
         assert not {cut.recording.sources[0].source for cut in part} & {c.recording.sources[0].source for c in train}
     assert {"run.json", "table.md", "report.txt"} <= {path.name for path in mine.iterdir()}
 
