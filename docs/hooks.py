@@ -9,7 +9,15 @@ from typing import Any
 from mkdocs.structure.files import File, Files
 
 ROOT = Path(__file__).resolve().parents[1]
-PAGES = ("*.md", "docs/*.md", "data/*.md", "recipes/*.md", "recipes/*/*.md", "drsn_audio/pretrained/*.md")
+PAGES = (
+    "*.md",
+    "docs/*.md",
+    "data/*.md",
+    "recipes/*.md",
+    "recipes/*/*.md",
+    "recipes/*/results/**/*.md",
+    "drsn_audio/pretrained/*.md",
+)
 LINKED = (
     "LICENSE",
     "recipes/*/results/**/*.png",
