@@ -7,8 +7,6 @@ python benchmarks/logmel.py
 from __future__ import annotations
 
 import argparse
-import statistics
-import time
 from collections.abc import Callable
 
 import numpy as np
@@ -16,6 +14,7 @@ import torch
 import torchaudio
 from rich.console import Console
 from rich.table import Table
+from turns import measure
 
 from drsn_audio.config import FrontendConfig
 from drsn_audio.frontends.logmel import FLOOR, LogMel
@@ -50,18 +49,6 @@ def ways(wave: torch.Tensor) -> dict[str, Callable[[], object]]:
     if len(batch) > 1:
         jobs["librosa, the batch at once"] = lambda: by_librosa(batch)
     return jobs
-
-
-def measure(jobs: dict[str, Callable[[], object]], rounds: int) -> dict[str, float]:
-    """Median milliseconds of thread time."""
-    times: dict[str, list[float]] = {name: [] for name in jobs}
-    for round_ in range(rounds + 2):
-        for name, job in jobs.items():
-            begin = time.thread_time()
-            job()
-            if round_ >= 2:
-                times[name].append(1000 * (time.thread_time() - begin))
-    return {name: statistics.median(values) for name, values in times.items()}
 
 
 def main() -> None:

@@ -13,10 +13,8 @@ from __future__ import annotations
 
 import argparse
 import random
-import statistics
 import sys
 import tempfile
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -25,6 +23,7 @@ import soundfile as sf
 import torch
 from rich.console import Console
 from rich.table import Table
+from turns import measure
 
 from drsn_audio.noise.level import active_level, rms_db
 from drsn_audio.noise.mix import mix_at_snr
@@ -90,18 +89,6 @@ def _torch_audiomentations(path: Path, noise: torch.Tensor) -> Callable[..., obj
     unit = noise / noise.square().mean(1, keepdim=True).sqrt()
     transform.random_background = lambda *_: unit[random.randrange(BATCH)][None]
     return transform
-
-
-def measure(jobs: dict[str, Callable[[], object]], rounds: int) -> dict[str, float]:
-    """Median milliseconds of thread time, the jobs taking turns."""
-    times: dict[str, list[float]] = {name: [] for name in jobs}
-    for round_ in range(rounds + 2):
-        for name, job in jobs.items():
-            begin = time.thread_time()
-            job()
-            if round_ >= 2:
-                times[name].append(1000 * (time.thread_time() - begin))
-    return {name: statistics.median(values) for name, values in times.items()}
 
 
 def main() -> None:
