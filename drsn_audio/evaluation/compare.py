@@ -16,7 +16,7 @@ from drsn_audio.datasets.manifests import AudioStore, file_sha256, read_cuts
 from drsn_audio.datasets.noise_pool import NoisePool
 from drsn_audio.evaluation.keyword import Trials, run_trials
 from drsn_audio.evaluation.provenance import provenance
-from drsn_audio.evaluation.run import _check, _count_speakers, _describe_noise
+from drsn_audio.evaluation.run import check_settings, count_speakers, describe_noise
 from drsn_audio.metrics.bootstrap import bootstrap_difference
 from drsn_audio.models.model import AudioModel, count_multiply_adds, count_parameters
 
@@ -48,7 +48,7 @@ def compare_keywords(
         ManifestError, AudioError: a manifest or a file that cannot be used.
     """
     data, evaluate = candidates[0].config.data, candidates[0].config.evaluate
-    _check(evaluate)
+    check_settings(evaluate)
     check_same_test(candidates)
     groups = group_by_seed(candidates)
     reference = reference or next(iter(groups))
@@ -253,6 +253,6 @@ def _describe_data(data: DataConfig, clips: Sequence[Clip]) -> dict[str, Any]:
         "manifest": ", ".join(data.test),
         "sha256": "+".join(file_sha256(path) for path in data.test),
         "utterances": sum(clip.cut is not None for clip in clips),
-        "speakers": _count_speakers([clip.speaker for clip in clips]),
-        "noise": [_describe_noise(source) for source in data.noise_test],
+        "speakers": count_speakers([clip.speaker for clip in clips]),
+        "noise": [describe_noise(source) for source in data.noise_test],
     }

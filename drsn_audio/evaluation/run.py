@@ -40,7 +40,7 @@ def evaluate_keywords(
     Raises:
         ManifestError, AudioError, ConfigError: a manifest, a file or a word that cannot be used.
     """
-    _check(evaluate)
+    check_settings(evaluate)
     labels = model.config.labels
     cuts, seed = read_cuts(manifests), evaluate.seed
     if noise:
@@ -103,8 +103,8 @@ def describe_run(
             "manifest": ", ".join(map(str, manifests)),
             "sha256": "+".join(file_sha256(path) for path in manifests),
             "utterances": sum(clip.cut is not None for clip in clips),
-            "speakers": _count_speakers([clip.speaker for clip in clips]),
-            "noise": [_describe_noise(source) for source in noise],
+            "speakers": count_speakers([clip.speaker for clip in clips]),
+            "noise": [describe_noise(source) for source in noise],
         },
         "conditions": summarise(trials, len(labels), seed=seed, replicates=replicates),
         "keywords_alone": summarise(alone, len(labels), seed=seed, replicates=replicates),
@@ -113,7 +113,7 @@ def describe_run(
     }
 
 
-def _check(evaluate: EvaluateConfig) -> None:
+def check_settings(evaluate: EvaluateConfig) -> None:
     if not evaluate.snr_db or not np.isfinite(evaluate.snr_db).all():
         raise ConfigError(
             f"evaluate.snr_db={list(evaluate.snr_db)}: give finite numbers; clean speech is always included"
@@ -135,7 +135,7 @@ def summarise(trials: Sequence[Trials], num_classes: int, *, seed: int, replicat
                 "snr_db": one.snr_db,
                 **_bounds(*interval),
                 "trials": len(one.targets),
-                "speakers": _count_speakers(one.speakers),
+                "speakers": count_speakers(one.speakers),
                 "noise_recordings": 0 if noises is None else len(set(noises)),
                 "confusion": confusion_matrix(one.targets, one.predictions, num_classes).tolist(),
             }
@@ -159,12 +159,12 @@ def _mean(group: Sequence[Trials], snr_db: float | None, seed: int, replicates: 
         "snr_db": snr_db,
         **_bounds(*interval),
         "trials": len(correct),
-        "speakers": _count_speakers(speakers),
+        "speakers": count_speakers(speakers),
         "noise_recordings": len(set(noises)),
     }
 
 
-def _count_speakers(speakers: Iterable[str]) -> int:
+def count_speakers(speakers: Iterable[str]) -> int:
     """Of clips in which somebody speaks; for the bootstrap every silence is a speaker of its own."""
     return len({speaker for speaker in speakers if not speaker.startswith(f"{SILENCE}-")})
 
@@ -174,7 +174,7 @@ def _bounds(mean: float, low: float, high: float) -> dict[str, float | None]:
     return dict(zip(("accuracy", "low", "high"), (mean, *none_of_nan), strict=True))
 
 
-def _describe_noise(source: NoiseSource) -> dict[str, Any]:
+def describe_noise(source: NoiseSource) -> dict[str, Any]:
     pool = NoisePool([source], AudioStore(16000))
     return {
         "manifest": source.manifest,
