@@ -12,6 +12,7 @@ from drsn_audio.corpora.esc import prepare_esc
 from drsn_audio.corpora.folder import prepare_folder, prepare_noise_folder
 from drsn_audio.corpora.free_spoken_digits import prepare_free_spoken_digits
 from drsn_audio.corpora.prepare import Prepared
+from drsn_audio.corpora.running_speech import prepare_running_speech
 from drsn_audio.corpora.speech_commands import prepare_speech_commands
 from drsn_audio.corpora.synthetic_noise import prepare_synthetic_noise
 from drsn_audio.corpora.urbansound8k import prepare_urbansound8k
@@ -25,6 +26,7 @@ CORPORA: dict[str, Callable[..., Prepared]] = {
     "folder": prepare_folder,
     "noise-folder": prepare_noise_folder,
     "synthetic-noise": prepare_synthetic_noise,
+    "running-speech": prepare_running_speech,
     "voices": prepare_voices,
 }
 

@@ -29,6 +29,14 @@ LICENCES = {
         "Pete Warden, Google, 2018: Speech Commands: A Dataset for Limited-Vocabulary Speech Recognition",
         True,
     ),
+    "librispeech": Licence(
+        "LibriSpeech",
+        "CC BY 4.0",
+        "https://www.openslr.org/12",
+        "Vassil Panayotov, Guoguo Chen, Daniel Povey, Sanjeev Khudanpur, 2015: LibriSpeech: an ASR corpus based on "
+        "public domain audio books; readers of LibriVox",
+        True,
+    ),
     "free-spoken-digits": Licence(
         "Free Spoken Digits",
         "CC BY-SA 4.0",  # which weights would have to carry on
@@ -80,6 +88,7 @@ IDS = {
         r"[a-z]+/[0-9a-f]+_nohash_\d+"
         r"|background/(doing_the_dishes|dude_miaowing|exercise_bike|pink_noise|running_tap|white_noise)"
     ),
+    "librispeech": re.compile(r"\d+-\d+-\d{4}@\d+"),
     "free-spoken-digits": re.compile(r"\d_[a-z]+_\d+"),
     "esc": re.compile(r"[1-5]-\d+-[A-Z](-\d+)?"),
     "urbansound8k": re.compile(r"\d+-\d-\d+-\d+"),

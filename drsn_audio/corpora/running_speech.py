@@ -1,0 +1,92 @@
+"""Running speech in which none of the keywords is said: what a keyword model must not answer.
+
+Read from LibriSpeech's layout (Panayotov et al. 2015): SPEAKER/CHAPTER/SPEAKER-CHAPTER-NNNN.flac (or any other format
+of that name) and SPEAKER-CHAPTER.trans.txt with a line for each.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from drsn_audio.audio import AudioError
+from drsn_audio.config import UNKNOWN
+from drsn_audio.corpora.cuts import SpeechFile, write_cuts
+from drsn_audio.corpora.prepare import Prepared, prepare, unit_hash
+from drsn_audio.corpora.speech_commands import COMMANDS
+from drsn_audio.errors import InputError
+
+LAYOUT = "SPEAKER/CHAPTER/*.trans.txt files (LibriSpeech)"
+
+
+def prepare_running_speech(
+    source: str | Path,
+    out: str | Path,
+    *,
+    without: Sequence[str] = COMMANDS,
+    window_s: float = 2.0,
+    test_share: float = 0.3,
+    progress: bool = True,
+) -> Prepared:
+    """LibriSpeech -> train and test of windows of its utterances, all of the word "unknown".
+
+    Windows follow each other; what is left at an utterance's end, if shorter than half of one, is left out. Each
+    carries the level of its whole utterance.
+
+    Args:
+        source: a part of the corpus, e.g. LibriSpeech/dev-clean.
+        out: folder of the manifests.
+        without: utterances that hold one of these words are left out.
+        window_s: of each cut; a clip model draws its clip from it anew each epoch.
+        test_share: of the speakers, roughly; a speaker's part is the same whoever else there is.
+        progress: show a bar on stderr.
+
+    Raises:
+        AudioError: not this corpus' layout, or a transcript that cannot be read.
+        InputError: a window or a share that is none, or no utterance without the words.
+    """
+    if not window_s > 0 or not 0 <= test_share <= 1:
+        raise InputError(f"window_s {window_s} must be positive, test_share {test_share} a share from 0 to 1")
+    screened, speech = {word.lower() for word in without}, []
+    for id, words, path in _utterances(Path(source)):
+        if path and not screened.intersection(words):
+            speaker = id.partition("-")[0]
+            part = "test" if unit_hash(speaker) < test_share else "train"
+            speech.append(SpeechFile(id, path, part, text=UNKNOWN, speaker=speaker))
+    if not speech:
+        raise InputError(f"{source}: every utterance holds one of the words, or none has its audio: check `without`")
+    made = prepare("running-speech", out, speech, progress=progress)
+    for part, manifest in made.manifests.items():
+        made.counts[part] = _window(manifest, window_s)
+    return made
+
+
+def _utterances(source: Path) -> Iterator[tuple[str, list[str], Path | None]]:
+    """Id, lower-case words and audio file (None: lost) of each line of each transcript."""
+    transcripts = sorted(source.rglob("*.trans.txt"))
+    if not transcripts:
+        raise AudioError(f"{source}: no {LAYOUT} in it: check the path")
+    for transcript in transcripts:
+        files = {path.stem: path for path in transcript.parent.iterdir() if path.suffix != ".txt"}
+        try:
+            lines = transcript.read_text().splitlines()
+        except (OSError, UnicodeDecodeError) as error:
+            raise AudioError(f"{transcript}: cannot be read ({error}): get the corpus again") from None
+        for id, *words in filter(None, map(str.split, lines)):
+            yield id, [word.lower() for word in words], files.get(id)
+
+
+def _window(manifest: Path, window_s: float) -> int:
+    """Replace a manifest's cuts by their windows; returns how many."""
+    from lhotse import CutSet
+
+    windows = []
+    for cut in CutSet.from_file(manifest):
+        for index in range(max(1, round(cut.duration / window_s))):
+            start_s = index * window_s
+            piece = cut.truncate(offset=start_s, duration=min(window_s, cut.duration - start_s))
+            piece.supervisions = [cut.supervisions[0].trim(piece.duration)]
+            windows.append(piece.with_id(f"{cut.id}@{index}"))
+    write_cuts(windows, manifest)
+    return len(windows)
