@@ -83,7 +83,7 @@ def _window(manifest: Path, window_s: float) -> int:
 
     windows = []
     for cut in CutSet.from_file(manifest):
-        for index in range(max(1, round(cut.duration / window_s))):
+        for index in range(max(1, int(cut.duration / window_s + 0.5))):
             start_s = index * window_s
             piece = cut.truncate(offset=start_s, duration=min(window_s, cut.duration - start_s))
             piece.supervisions = [cut.supervisions[0].trim(piece.duration)]

@@ -32,6 +32,7 @@ RECORDED: dict[str, tuple[str, tuple[str, ...], dict]] = {
         ("free_spoken_digit_dataset", "free-spoken-digit-dataset"),
         {},
     ),
+    "running-speech": ("running-speech", ("LibriSpeech/dev-clean",), {}),
     "urbansound8k": ("urbansound8k", ("UrbanSound8K", "urbansound8k_subset"), {}),
     "esc": ("esc", ("ESC-50", "ESC-50-master", "esc10_subset"), {}),
 }

@@ -13,6 +13,7 @@ from drsn_audio.corpora.licences import LICENCES, corpus_of
         ("yes/0a7c2a8d_nohash_0", None, "speech-commands"),
         ("background/doing_the_dishes", "doing_the_dishes", "speech-commands"),
         ("7_george_12", None, "free-spoken-digits"),
+        ("84-121550-0008@3", None, "librispeech"),
         ("102858-5-0-0", "engine_idling", "urbansound8k"),
         ("1-116765-A", "chainsaw", "esc-10"),
         ("1-17367-A-10", "rain", "esc-10"),
@@ -31,6 +32,6 @@ def test_corpus_by_id_and_class(id, noise_class, corpus):
 
 def test_what_may_be_shipped():
     assert {name for name, licence in LICENCES.items() if licence.shippable} == {
-        "speech-commands", "esc-10", "voices", "synthetic-noise"
+        "speech-commands", "librispeech", "esc-10", "voices", "synthetic-noise"
     }  # fmt: skip
     assert not any(licence.shippable for licence in LICENCES.values() if "NC" in licence.terms)

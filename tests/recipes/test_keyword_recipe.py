@@ -114,7 +114,7 @@ def test_prepare_takes_what_is_there_and_says_what_is_not(call, tmp_path, say, m
     }  # fmt: skip
     assert "speech-commands: 2 test" in out
     left_out = [line for line in err.splitlines() if "left out" in line]
-    assert [line.split(":")[0] for line in left_out] == ["free-spoken-digits", "urbansound8k", "esc"]
+    assert [line.split(":")[0] for line in left_out] == ["free-spoken-digits", "running-speech", "urbansound8k", "esc"]
 
 
 def test_prepare_without_its_folder(call, tmp_path):
