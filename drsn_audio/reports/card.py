@@ -70,8 +70,8 @@ NOT_TESTED = """\
 - Children, accents other than those of Speech Commands' speakers, whispered or shouted words.
 - Far-field speech, rooms, real mixes: here noise is added to close recordings.
 - Wind in the microphone, loudspeaker echo, several speakers at once.
-- Continuous speech is not in these tables, and not what it is for: it learnt single words, and takes much of what runs
-  on for one of them (counted in recipes/LOG.md). There, raise `--reject-below`, and let no alarm hang on it alone.
+- Continuous speech is not in these tables. Once a minute or so of it is taken for one of the words (counted in
+  recipes/LOG.md): raise `--reject-below` there, and let no alarm hang on it alone.
 - Sound that was recorded at less than 16 kHz; files of other rates are resampled to it."""
 
 
