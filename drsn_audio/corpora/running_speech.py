@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from drsn_audio.audio import AudioError
 from drsn_audio.config import UNKNOWN
