@@ -12,7 +12,7 @@ from pathlib import Path
 from drsn_audio.audio import AudioError
 from drsn_audio.config import UNKNOWN
 from drsn_audio.corpora.cuts import SpeechFile, write_cuts
-from drsn_audio.corpora.prepare import Prepared, prepare, unit_hash
+from drsn_audio.corpora.prepare import Prepared, missing_note, prepare, unit_hash
 from drsn_audio.corpora.speech_commands import COMMANDS
 from drsn_audio.errors import InputError
 
@@ -47,15 +47,18 @@ def prepare_running_speech(
     """
     if not window_s > 0 or not 0 <= test_share <= 1:
         raise InputError(f"window_s {window_s} must be positive, test_share {test_share} a share from 0 to 1")
-    screened, speech = {word.lower() for word in without}, []
+    screened, speech, lost = {word.lower() for word in without}, [], []
     for id, words, path in _utterances(Path(source)):
-        if path and not screened.intersection(words):
+        if path is None:
+            lost.append(id)
+        elif not screened.intersection(words):
             speaker = id.partition("-")[0]
             part = "test" if unit_hash(speaker) < test_share else "train"
             speech.append(SpeechFile(id, path, part, text=UNKNOWN, speaker=speaker))
     if not speech:
         raise InputError(f"{source}: every utterance holds one of the words, or none has its audio: check `without`")
-    made = prepare("running-speech", out, speech, progress=progress)
+    notes = missing_note("*.trans.txt", lost)
+    made = prepare("running-speech", out, speech, notes=notes, progress=progress)
     for part, manifest in made.manifests.items():
         made.counts[part] = _window(manifest, window_s)
     return made

@@ -6,23 +6,20 @@ import math
 from typing import NamedTuple
 
 import numpy as np
+from scipy import optimize, special
 
 TEMPERATURES = (0.1, 10.0)  # the search ends here
 
 
 def softmax(logits: np.ndarray, temperature: float = 1.0) -> np.ndarray:
     """Logits [n, K] -> probabilities [n, K]."""
-    scaled = np.asarray(logits, dtype=np.float64) / temperature
-    scaled = np.exp(scaled - scaled.max(axis=1, keepdims=True))
-    return scaled / scaled.sum(axis=1, keepdims=True)
+    return special.softmax(np.asarray(logits, dtype=np.float64) / temperature, axis=1)
 
 
 def mean_nll(logits: np.ndarray, targets: np.ndarray, temperature: float = 1.0) -> float:
     """Mean negative log likelihood in nats of targets [n] under logits [n, K] divided by the temperature."""
-    scaled = np.asarray(logits, dtype=np.float64) / temperature
-    highest = scaled.max(axis=1, keepdims=True)
-    log_sums = np.log(np.exp(scaled - highest).sum(axis=1)) + highest[:, 0]
-    return float(np.mean(log_sums - scaled[np.arange(len(targets)), targets]))
+    log_probabilities = special.log_softmax(np.asarray(logits, dtype=np.float64) / temperature, axis=1)
+    return float(-log_probabilities[np.arange(len(targets)), targets].mean())
 
 
 def fit_temperature(logits: np.ndarray, targets: np.ndarray) -> float:
@@ -43,15 +40,16 @@ def fit_temperature(logits: np.ndarray, targets: np.ndarray) -> float:
     of_target = z[np.arange(len(z)), targets]
     if (of_target == z.max(axis=1)).all():
         return 1.0
+
+    def surplus(log_temperature: float) -> float:
+        """Above zero where the model is too sure of itself."""
+        probabilities = softmax(z, math.exp(log_temperature))
+        return float(np.mean((probabilities * z).sum(axis=1) - of_target))
+
     low, high = (math.log(bound) for bound in TEMPERATURES)
-    for _ in range(50):
-        middle = (low + high) / 2
-        probabilities = softmax(z, math.exp(middle))
-        if np.mean((probabilities * z).sum(axis=1) - of_target) > 0:  # too sure of itself
-            low = middle
-        else:
-            high = middle
-    return math.exp((low + high) / 2)
+    if surplus(low) <= 0 or surplus(high) >= 0:  # the zero lies beyond an end
+        return TEMPERATURES[0] if surplus(low) <= 0 else TEMPERATURES[1]
+    return math.exp(optimize.brentq(surplus, low, high))
 
 
 class Rejection(NamedTuple):

@@ -57,8 +57,9 @@ def write_card(name: str, config: ExperimentConfig, results: Path, peers: list[d
                 checkpoint=described,
                 progress=progress,
             )
-            write_report(found[title], results / title)
     _check_trials(found[name], peers)
+    for title, facts in found.items():  # after all, so that each names the commit without what another has written
+        write_report(facts, results / title)
     size = sum(file.stat().st_size for file in (path, path.parent / described["weights"]))
     whole, part = found.values()
     card = path.with_suffix(".md")

@@ -77,7 +77,7 @@ def training_data(run: Path) -> list[dict[str, Any]]:
                 f"{manifest}: {LICENCES[corpus].name} ({LICENCES[corpus].terms}) forbids weights shipped under "
                 f"{WEIGHTS_LICENCE}: train without it"
             )
-        uses.setdefault(corpus, {}).setdefault(use, set()).add(cut.id)  # a second pass hears the same again
+        uses.setdefault(corpus, {}).setdefault(use, set()).add(cut.recording.id)  # once, however often it was heard
     return [
         {"corpus": corpus, **LICENCES[corpus]._asdict(), "recordings": {use: len(ids) for use, ids in heard.items()}}
         for corpus, heard in uses.items()

@@ -212,6 +212,7 @@ def test_running_speech_in_windows_without_the_words(librispeech, tmp_path, load
     made = prepare_running_speech(librispeech, tmp_path / "out", without=["stop"], progress=False)
     cuts = {part: load(path) for part, path in made.manifests.items()}
     assert made.counts == {part: len(found) for part, found in cuts.items()}
+    assert made.notes == ["*.trans.txt names 1 files that are not here, first 4-7-0000"]
     speakers = {part: {cut.supervisions[0].speaker for cut in found} for part, found in cuts.items()}
     assert speakers["train"].isdisjoint(speakers["test"])
     assert len(speakers["train"]) + len(speakers["test"]) == 20

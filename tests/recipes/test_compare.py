@@ -1,35 +1,11 @@
 """compare.py on trained runs: every run hears the trials that evaluate.py puts to it."""
 
-import importlib.util
 import json
 import shutil
-from pathlib import Path
 
 import pytest
 
 from drsn_audio.config import config_to_yaml, load_config
-
-RECIPE = Path(__file__).resolve().parents[2] / "recipes" / "keywords"
-
-
-def script(name):
-    spec = importlib.util.spec_from_file_location(f"recipe_{name}", RECIPE / f"{name}.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-@pytest.fixture
-def call(monkeypatch, capsys):
-    """Run the script's main; its status and the lines of stdout and stderr."""
-
-    def run(*arguments):
-        monkeypatch.setattr("sys.argv", [str(RECIPE / "compare.py"), *map(str, arguments)])
-        status = script("compare").main()
-        out, err = capsys.readouterr()
-        return status, out.splitlines(), err.splitlines()
-
-    return run
 
 
 @pytest.fixture
@@ -46,9 +22,9 @@ def runs(run, tmp_path):
     return copied("tones-0"), copied("tones-1", "seed=1"), copied("longer-0", "train.epochs=61")
 
 
-def test_every_run_hears_the_same_trials_as_in_evaluate(call, runs, tmp_path):
+def test_every_run_hears_the_same_trials_as_in_evaluate(recipe, call, runs, tmp_path):
     out = tmp_path / "compared"
-    status, printed, err = call(*runs, "-o", out, "evaluate.draws=1", "--reference", "longer")
+    status, printed, err = call("compare", *runs, "-o", out, "evaluate.draws=1", "--reference", "longer")
     assert status == 0
     assert printed == [f"{out}/compare.json", f"{out}/compare.md"]
     assert [line for line in err if line.endswith(": evaluated")] == [f"{run}: evaluated" for run in runs]
@@ -59,7 +35,7 @@ def test_every_run_hears_the_same_trials_as_in_evaluate(call, runs, tmp_path):
     assert all(found == {"mean": 0, "low": 0, "high": 0} for found in seeds["difference"].values())  # the same weights
     assert "difference" not in other
 
-    script("evaluate").evaluate_run(runs[0], ["evaluate.draws=1"])
+    recipe("evaluate").evaluate_run(runs[0], ["evaluate.draws=1"])
     evaluated = json.loads((runs[0] / "run.json").read_text())
     conditions = {(one["noise_kind"], one["snr_db"]): one for one in evaluated["conditions"]}
     for column, key in {"clean": ("clean", None), "20 dB": ("mean", 20.0), "0 dB": ("mean", 0.0)}.items():
@@ -77,7 +53,7 @@ def test_what_cannot_be_compared_is_one_line(call, run, tmp_path):
         (["evaluate.draws=1"], "error: no runs: name the run folders to compare"),
         ([run, run], f"error: {run}: has the config and the seed of {run}"),
     ):
-        status, _, err = call(*words, "-o", out)
+        status, _, err = call("compare", *words, "-o", out)
         assert status == 2
         assert err[-1].startswith(message)
     assert not out.exists()

@@ -1,6 +1,5 @@
 """The keyword recipe: every config runs two steps, what they leave can be evaluated, and data can be prepared."""
 
-import importlib.util
 import json
 from pathlib import Path
 
@@ -11,26 +10,6 @@ from drsn_audio.config import load_config
 
 RECIPE = Path(__file__).resolve().parents[2] / "recipes" / "keywords"
 CONFIGS = sorted((RECIPE / "configs").glob("*.yaml"))
-
-
-def script(name):
-    spec = importlib.util.spec_from_file_location(f"recipe_{name}", RECIPE / f"{name}.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-@pytest.fixture
-def call(monkeypatch, capsys):
-    """Run a script's main; its status and the lines of stdout and stderr."""
-
-    def run(name, *arguments):
-        monkeypatch.setattr("sys.argv", [str(RECIPE / f"{name}.py"), *map(str, arguments)])
-        status = script(name).main()
-        out, err = capsys.readouterr()
-        return status, out.splitlines(), err.splitlines()
-
-    return run
 
 
 @pytest.mark.parametrize("config", CONFIGS, ids=lambda path: path.stem)
@@ -94,7 +73,7 @@ def test_evaluate_without_a_run(call, tmp_path):
     assert err == [f"error: {tmp_path}/config.yaml: no such config file: check the path"]
 
 
-def test_prepare_takes_what_is_there_and_says_what_is_not(call, tmp_path, say, monkeypatch, capsys):
+def test_prepare_takes_what_is_there_and_says_what_is_not(recipe, call, tmp_path, say, monkeypatch, capsys):
     corpus = tmp_path / "data" / "speech_commands_v0.02"
     for word in ("yes", "bed"):
         for speaker, number in (("0a", 0), ("0b", 0), ("0c", 0)):
@@ -103,7 +82,7 @@ def test_prepare_takes_what_is_there_and_says_what_is_not(call, tmp_path, say, m
             sf.write(path, say("low", speaker), 16000)
     (corpus / "validation_list.txt").write_text("yes/0b_nohash_0.wav\nbed/0b_nohash_0.wav\n")
     (corpus / "testing_list.txt").write_text("yes/0c_nohash_0.wav\nbed/0c_nohash_0.wav\n")
-    prepare = script("prepare")
+    prepare = recipe("prepare")
     small = {"count": 1, "duration_s": 0.2, "kinds": ["street"]}
     monkeypatch.setattr(prepare, "SYNTHESISED", {"synthetic-noise": ("synthetic-noise", small)})
     monkeypatch.setattr("sys.argv", ["prepare.py", "--data", str(tmp_path / "data"), "--out", str(tmp_path / "m")])
@@ -123,8 +102,8 @@ def test_prepare_without_its_folder(call, tmp_path):
     assert err == [f"error: {tmp_path}/nowhere: no such folder: name the one that holds the corpora"]
 
 
-def test_the_manifests_that_configs_name_are_those_that_prepare_makes():
-    prepare = script("prepare")
+def test_the_manifests_that_configs_name_are_those_that_prepare_makes(recipe):
+    prepare = recipe("prepare")
     made = {*prepare.RECORDED, *prepare.SYNTHESISED}
     for path in CONFIGS:
         data = load_config(path).data

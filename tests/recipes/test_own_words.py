@@ -1,9 +1,7 @@
 """Fine-tuning on one's own words: what becomes "unknown", how few recordings are split, and the command as a whole."""
 
-import importlib
 import json
 import re
-from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -15,24 +13,6 @@ from drsn_audio.corpora import CORPORA
 from drsn_audio.corpora.espeak import EspeakError, data_path
 from drsn_audio.datasets.manifests import load_cut, read_cuts
 from drsn_audio.models.checkpoint import load_checkpoint
-
-
-@pytest.fixture
-def recipe(monkeypatch):
-    """The recipe's modules by name, as its scripts find them."""
-    monkeypatch.syspath_prepend(str(Path(__file__).resolve().parents[2] / "recipes" / "keywords"))
-    return importlib.import_module
-
-
-@pytest.fixture
-def call(recipe, monkeypatch, capsys):
-    def run(name, *arguments):
-        monkeypatch.setattr("sys.argv", [f"recipes/keywords/{name}.py", *map(str, arguments)])
-        status = recipe(name).main()
-        out, err = capsys.readouterr()
-        return status, out, err.splitlines()
-
-    return run
 
 
 @pytest.fixture
@@ -195,11 +175,12 @@ def test_the_whole_command(recipe, call, recordings, run, monkeypatch):
     )  # fmt: skip
     status, out, err = call("train", *arguments)
     assert status == 0, err
-    assert "  gate: 6 to train, 2 for dev, 2 to test" in out
-    assert "split by file: voices of the test may stand in training, too" in out
-    assert "noise recordings: 2, split in time" in out
-    assert "2 test recordings a word" not in out  # "bell" has a single test voice
-    assert "1 test recordings a word: at 5 dB" in out
+    printed = "\n".join(out)
+    assert "  gate: 6 to train, 2 for dev, 2 to test" in printed
+    assert "split by file: voices of the test may stand in training, too" in printed
+    assert "noise recordings: 2, split in time" in printed
+    assert "2 test recordings a word" not in printed  # "bell" has a single test voice
+    assert "1 test recordings a word: at 5 dB" in printed
 
     model, info = load_checkpoint(mine / "best.json")
     assert model.config.labels == ["gate", "go_on", "bell", "unknown", "silence"]

@@ -1,7 +1,6 @@
 """Shipping a model: what its licences forbid is refused, what is shipped can be loaded, and its card is written."""
 
 import dataclasses
-import importlib
 import json
 from pathlib import Path
 
@@ -14,14 +13,6 @@ from drsn_audio.config import ConfigError, config_to_dict, config_to_yaml
 from drsn_audio.datasets.manifests import read_cuts
 from drsn_audio.models.checkpoint import load_checkpoint, save_checkpoint
 from drsn_audio.models.model import AudioModel
-
-RECIPE = Path(__file__).resolve().parents[2] / "recipes" / "keywords"
-
-
-@pytest.fixture
-def recipe(monkeypatch):
-    monkeypatch.syspath_prepend(str(RECIPE))
-    return importlib.import_module
 
 
 def renamed(manifest, out, name):
