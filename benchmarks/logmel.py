@@ -17,10 +17,12 @@ from rich.table import Table
 from turns import measure
 
 from drsn_audio.config import FrontendConfig
-from drsn_audio.frontends.logmel import FLOOR, LogMel
+from drsn_audio.frontends.logmel import LogMel
+from drsn_audio.frontends.mel import MELS
 
 CONFIG = FrontendConfig()
 RATE, SIZE, HOP = CONFIG.sample_rate, 512, 160
+FLOOR = MELS[CONFIG.mel][1]
 
 
 def ways(wave: torch.Tensor) -> dict[str, Callable[[], object]]:

@@ -27,13 +27,19 @@ class ConfigError(InputError):
 
 @dataclass(frozen=True)
 class FrontendConfig:
-    name: str = "logmel"
+    name: str = "logmel"  # logmel | pcen | mfcc | log-spectrogram | spectrogram
     sample_rate: int = 16000
     n_mels: int = 40
+    mel: str = "htk"  # form of the mel bands: htk | slaney
     window_ms: float = 32.0
     hop_ms: float = 10.0
     f_min_hz: float = 20.0
     f_max_hz: float = 8000.0
+    n_mfcc: int = 40  # mfcc: coefficients kept
+    lifter: int = 0  # mfcc: 0 weighs all alike
+    smoothing_ms: float = 400.0  # pcen: time constant that the training of it begins with
+    norm: str = "none"  # by what has been heard so far: none | causal-mean | causal (mean and deviation)
+    norm_ms: float = 1000.0  # time constant of that
 
 
 def _drsn(width: int, blocks: list[int]) -> dict[str, Any]:

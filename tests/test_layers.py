@@ -13,7 +13,7 @@ TOP_FOLDERS = ("drsn_audio", "recipes", "benchmarks")
 
 LAYERS = (
     ("_version", "errors", "pretrained"),
-    ("config", "audio"),
+    ("config", "audio", "smoothing"),
     ("nn", "frontends", "noise", "metrics", "decoding"),
     ("models", "corpora"),
     ("datasets", "streaming"),

@@ -13,11 +13,12 @@ from hypothesis import strategies as st
 from drsn_audio.audio import find_audio, read_audio
 from drsn_audio.config import ConfigError, FrontendConfig
 from drsn_audio.frontends import LogMel
-from drsn_audio.frontends.logmel import FLOOR, log_mel
+from drsn_audio.frontends.mel import MELS, mel_power
 from drsn_audio.frontends.spectrogram import hann_window, num_frames, power_spectrogram
 
 RATE, HOP, SIZE = 16000, 160, 512
 TOLERANCE = 5e-3
+FLOOR = MELS["htk"][1]
 SECONDS = np.arange(RATE) / RATE
 
 
@@ -51,10 +52,17 @@ def librosa_log_mel(wave: np.ndarray, config: FrontendConfig) -> np.ndarray:
     frames = -(-wave.size // hop)
     padded = np.pad(wave.astype(np.float64), (0, (frames - 1) * hop + size - wave.size))
     power = np.abs(librosa.stft(padded, n_fft=size, hop_length=hop, window=window, center=False)) ** 2
+    htk = config.mel == "htk"
     filters = librosa.filters.mel(
-        sr=rate, n_fft=size, n_mels=config.n_mels, fmin=config.f_min_hz, fmax=config.f_max_hz, htk=True, norm=None
+        sr=rate,
+        n_fft=size,
+        n_mels=config.n_mels,
+        fmin=config.f_min_hz,
+        fmax=config.f_max_hz,
+        htk=htk,
+        norm=None if htk else "slaney",
     )
-    return np.log(filters @ power + FLOOR)
+    return np.log(filters @ power + MELS[config.mel][1])
 
 
 def features(wave: np.ndarray, config: FrontendConfig = FrontendConfig()) -> np.ndarray:  # noqa: B008
@@ -75,8 +83,9 @@ def test_agrees_with_librosa(name):
         FrontendConfig(window_ms=25.0, n_mels=64),  # 400 samples in an FFT of 512
         FrontendConfig(sample_rate=8000, f_max_hz=4000.0, n_mels=30),
         FrontendConfig(hop_ms=12.5, f_min_hz=60.0, f_max_hz=7600.0),
+        FrontendConfig(mel="slaney"),
     ],
-    ids=["25ms", "8kHz", "hop12.5ms"],
+    ids=["25ms", "8kHz", "hop12.5ms", "slaney"],
 )
 def test_agrees_with_librosa_in_other_sizes(config):
     wave = SIGNALS["voiced"].astype(np.float32)
@@ -159,7 +168,7 @@ def test_nothing_to_save_and_nothing_to_train():
 def test_makes_no_tensor_on_a_device_of_its_own():
     """All of it happens where wave, window and filters are; the meta device stands for an accelerator."""
     frontend = LogMel(FrontendConfig()).to("meta")
-    out = log_mel(torch.zeros(2, 1000, device="meta"), frontend.window, frontend.filters, frontend.hop)
+    out = mel_power(torch.zeros(2, 1000, device="meta"), frontend.window, frontend.filters, frontend.hop)
     assert out.device.type == "meta"
 
 

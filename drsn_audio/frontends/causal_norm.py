@@ -1,0 +1,69 @@
+"""Normalisation by what has been heard so far, in place of the statistics of a clip, which no stream has."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor, nn
+
+from drsn_audio.config import ConfigError, FrontendConfig
+from drsn_audio.smoothing import decayed_sum, share_of_frame
+
+LEAST_VARIANCE = 1e-2
+
+
+class CausalNorm(nn.Module):
+    """x [B, F, T] minus its exponential average over frames <= t, per bin; over its deviation, too, if `scale`.
+
+    The averages have the time constant `norm_ms` and begin from a prior per bin, which weighs as much as `weight` of
+    all that an endless past would; prior and weight are learned:
+
+        m_t = (sum_k s (1-s)^k x_{t-k} + w (1-s)^(t+1) prior) / (1 - (1-s)^(t+1) + w (1-s)^(t+1))
+
+    where s = 1 - exp(-hop / norm_ms).
+
+    Raises:
+        ConfigError: norm_ms is not positive.
+    """
+
+    def __init__(self, bins: int, config: FrontendConfig, scale: bool):
+        super().__init__()
+        if not config.norm_ms > 0:
+            raise ConfigError(f"model.frontend.norm_ms={config.norm_ms:g}: give milliseconds, more than 0")
+        self.scale = scale
+        self.share = share_of_frame(config.norm_ms, config.hop_ms)
+        self.prior_mean = nn.Parameter(torch.zeros(bins, 1))
+        self.log_weight = nn.Parameter(torch.full((bins, 1), math.log(0.1)))
+        if scale:
+            self.log_prior_variance = nn.Parameter(torch.full((bins, 1), math.log(4.0)))
+
+    def forward(self, x: Tensor) -> Tensor:
+        share, weight = torch.full_like(self.log_weight, self.share), self.log_weight.exp()
+        frame = torch.arange(1, x.shape[2] + 1, device=x.device)
+        past = (1 - share) ** frame
+        total = 1 - past + weight * past
+
+        def average(values: Tensor, prior: Tensor) -> Tensor:
+            return decayed_sum(share * values, 1 - share, weight * prior) / total
+
+        mean = average(x, self.prior_mean)
+        if not self.scale:
+            return x - mean
+        square = average(x.square(), self.log_prior_variance.exp() + self.prior_mean.square())
+        return (x - mean) / (square - mean.square()).clamp(min=LEAST_VARIANCE).sqrt()
+
+
+def _none(bins: int, config: FrontendConfig) -> nn.Module:
+    return nn.Identity()
+
+
+def _causal_mean(bins: int, config: FrontendConfig) -> nn.Module:
+    return CausalNorm(bins, config, scale=False)
+
+
+def _causal(bins: int, config: FrontendConfig) -> nn.Module:
+    return CausalNorm(bins, config, scale=True)
+
+
+NORMS = {"none": _none, "causal-mean": _causal_mean, "causal": _causal}

@@ -1,0 +1,52 @@
+"""What every front-end shares: silence beyond a length, frames, single precision, normalisation."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from drsn_audio.config import ConfigError, FrontendConfig, nearest
+from drsn_audio.frontends.causal_norm import NORMS
+from drsn_audio.frontends.spectrogram import hann_window, num_frames
+
+
+class Frontend(nn.Module):
+    """Wave [B, N] -> [B, 1, F, T], lengths [B] in samples -> in frames. A kind of it gives `features`.
+
+    Samples beyond a length are silenced. Frame t begins at sample t * hop and depends on no later frame: no statistic
+    of the clip enters, so a stream gives the same frames.
+
+    Raises:
+        ConfigError: a band that ends above half of the sample rate or before it begins, an unknown `norm`.
+    """
+
+    window: Tensor
+
+    def __init__(self, config: FrontendConfig, bins: int):
+        super().__init__()
+        highest_hz = config.sample_rate / 2
+        if config.f_max_hz > highest_hz:
+            raise ConfigError(f"model.frontend.f_max_hz={config.f_max_hz:g}: at this sample rate use {highest_hz:g}")
+        if not 0 <= config.f_min_hz < config.f_max_hz:
+            raise ConfigError(f"model.frontend.f_min_hz={config.f_min_hz:g}: use 0 to below {config.f_max_hz:g}")
+        if config.norm not in NORMS:
+            raise ConfigError(f"model.frontend.norm={config.norm!r} is unknown: {nearest(config.norm, list(NORMS))}")
+        self.bins = bins
+        self.hop = round(config.hop_ms * config.sample_rate / 1000)
+        window = hann_window(round(config.window_ms * config.sample_rate / 1000))
+        self.register_buffer("window", window, persistent=False)
+        self.norm = NORMS[config.norm](bins, config)
+
+    def features(self, wave: Tensor) -> Tensor:
+        """Wave [B, N] -> [B, F, T]."""
+        raise NotImplementedError
+
+    def forward(self, wave: Tensor, lengths: Tensor | None = None) -> tuple[Tensor, Tensor | None]:
+        if lengths is not None:
+            inside = torch.arange(wave.shape[1], device=wave.device) < lengths[:, None]
+            wave = wave.masked_fill(~inside, 0)  # a product would keep NaN
+            lengths = (lengths + self.hop - 1) // self.hop
+        with torch.autocast(wave.device.type, enabled=False):
+            spectrogram = self.norm(self.features(wave.float()))
+        assert spectrogram.shape[1:] == (self.bins, num_frames(wave.shape[1], self.hop))
+        return spectrogram.unsqueeze(1), lengths
