@@ -27,7 +27,7 @@ class ConfigError(InputError):
 
 @dataclass(frozen=True)
 class FrontendConfig:
-    name: str = "logmel"  # logmel | pcen | mfcc | log-spectrogram | spectrogram
+    name: str = "pcen"  # pcen | logmel | mfcc | log-spectrogram | spectrogram
     sample_rate: int = 16000
     n_mels: int = 40
     mel: str = "htk"  # form of the mel bands: htk | slaney
