@@ -86,6 +86,7 @@ def config(task: Task) -> ExperimentConfig:
         None,
         [
             "model.preset=10k",
+            "model.frontend.name=logmel",  # PCEN fades what stands still, as these words do
             f"model.clip_s={CLIP_S}",
             "model.labels=[low,mid,high,silence]",
             f"data.train=[{task.train}]",

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from drsn_audio.config import ConfigError, FrontendConfig
 from drsn_audio.smoothing import decayed_sum, share_of_frame
 
-LEAST_VARIANCE = 1e-2
+LEAST_VARIANCE = 1e-2  # of logarithms
 
 
 class CausalNorm(nn.Module):
@@ -21,16 +21,17 @@ class CausalNorm(nn.Module):
 
         m_t = (sum_k s (1-s)^k x_{t-k} + w (1-s)^(t+1) prior) / (1 - (1-s)^(t+1) + w (1-s)^(t+1))
 
-    where s = 1 - exp(-hop / norm_ms).
+    where s = 1 - exp(-hop / norm_ms). The variance is such an average of (x_t - m_{t-1}) (x_t - m_t) (West 1979, CACM
+    22(9)): the square of the mean, taken from the mean of the squares, would leave single precision few digits.
 
     Raises:
-        ConfigError: norm_ms is not positive.
+        ConfigError: norm_ms is not from 10 ms to 100 s.
     """
 
     def __init__(self, bins: int, config: FrontendConfig, scale: bool):
         super().__init__()
-        if not config.norm_ms > 0:
-            raise ConfigError(f"model.frontend.norm_ms={config.norm_ms:g}: give milliseconds, more than 0")
+        if not 10 <= config.norm_ms <= 1e5:
+            raise ConfigError(f"model.frontend.norm_ms={config.norm_ms:g}: give 10 to 100000 milliseconds")
         self.scale = scale
         self.share = share_of_frame(config.norm_ms, config.hop_ms)
         self.prior_mean = nn.Parameter(torch.zeros(bins, 1))
@@ -50,8 +51,9 @@ class CausalNorm(nn.Module):
         mean = average(x, self.prior_mean)
         if not self.scale:
             return x - mean
-        square = average(x.square(), self.log_prior_variance.exp() + self.prior_mean.square())
-        return (x - mean) / (square - mean.square()).clamp(min=LEAST_VARIANCE).sqrt()
+        before = torch.cat([self.prior_mean.expand(len(x), -1, 1), mean[..., :-1]], dim=2)
+        variance = average((x - before) * (x - mean), self.log_prior_variance.exp())
+        return (x - mean) / variance.clamp(min=LEAST_VARIANCE).sqrt()
 
 
 def _none(bins: int, config: FrontendConfig) -> nn.Module:

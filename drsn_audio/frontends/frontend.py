@@ -17,24 +17,17 @@ class Frontend(nn.Module):
     of the clip enters, so a stream gives the same frames.
 
     Raises:
-        ConfigError: a band that ends above half of the sample rate or before it begins, an unknown `norm`.
+        ConfigError: a window or hop of no sample, a band that ends above half of the sample rate or before it begins
+            or holds no bin, an unknown `norm`.
     """
 
     window: Tensor
 
     def __init__(self, config: FrontendConfig, bins: int):
         super().__init__()
-        highest_hz = config.sample_rate / 2
-        if config.f_max_hz > highest_hz:
-            raise ConfigError(f"model.frontend.f_max_hz={config.f_max_hz:g}: at this sample rate use {highest_hz:g}")
-        if not 0 <= config.f_min_hz < config.f_max_hz:
-            raise ConfigError(f"model.frontend.f_min_hz={config.f_min_hz:g}: use 0 to below {config.f_max_hz:g}")
-        if config.norm not in NORMS:
-            raise ConfigError(f"model.frontend.norm={config.norm!r} is unknown: {nearest(config.norm, list(NORMS))}")
         self.bins = bins
         self.hop = round(config.hop_ms * config.sample_rate / 1000)
-        window = hann_window(round(config.window_ms * config.sample_rate / 1000))
-        self.register_buffer("window", window, persistent=False)
+        self.register_buffer("window", window_of(config), persistent=False)
         self.norm = NORMS[config.norm](bins, config)
 
     def features(self, wave: Tensor) -> Tensor:
@@ -43,6 +36,7 @@ class Frontend(nn.Module):
 
     def forward(self, wave: Tensor, lengths: Tensor | None = None) -> tuple[Tensor, Tensor | None]:
         if lengths is not None:
+            lengths = lengths.clamp(max=wave.shape[1])
             inside = torch.arange(wave.shape[1], device=wave.device) < lengths[:, None]
             wave = wave.masked_fill(~inside, 0)  # a product would keep NaN
             lengths = (lengths + self.hop - 1) // self.hop
@@ -50,3 +44,18 @@ class Frontend(nn.Module):
             spectrogram = self.norm(self.features(wave.float()))
         assert spectrogram.shape[1:] == (self.bins, num_frames(wave.shape[1], self.hop))
         return spectrogram.unsqueeze(1), lengths
+
+
+def window_of(config: FrontendConfig) -> Tensor:
+    """The window of a config that is in order. Raises ConfigError as `Frontend` does."""
+    rate, low_hz, high_hz = config.sample_rate, config.f_min_hz, config.f_max_hz
+    for key, value in (("hop_ms", config.hop_ms), ("window_ms", config.window_ms)):
+        if not value * rate / 1000 >= 1:
+            raise ConfigError(f"model.frontend.{key}={value:g}: at {rate} Hz that is less than a sample")
+    if high_hz > rate / 2:
+        raise ConfigError(f"model.frontend.f_max_hz={high_hz:g}: at this sample rate use {rate / 2:g}")
+    if not 0 <= low_hz < high_hz:
+        raise ConfigError(f"model.frontend.f_min_hz={low_hz:g}: use 0 to below {high_hz:g}")
+    if config.norm not in NORMS:
+        raise ConfigError(f"model.frontend.norm={config.norm!r} is unknown: {nearest(config.norm, list(NORMS))}")
+    return hann_window(round(config.window_ms * rate / 1000))

@@ -5,11 +5,11 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from drsn_audio.config import FrontendConfig
-from drsn_audio.frontends.frontend import Frontend
-from drsn_audio.frontends.spectrogram import hann_window, power_spectrogram
+from drsn_audio.config import ConfigError, FrontendConfig
+from drsn_audio.frontends.frontend import Frontend, window_of
+from drsn_audio.frontends.spectrogram import power_spectrogram
 
-FLOOR = 1e-8  # white noise at -107 dB full scale has that power in each bin
+FLOOR = 1e-8  # what white noise at -103 dB full scale has in each bin
 
 
 class Spectrogram(Frontend):
@@ -18,10 +18,16 @@ class Spectrogram(Frontend):
     Its F bins are those from f_min_hz to f_max_hz. A full-scale sine on a bin has (window samples / 4)^2 in it.
     """
 
+    logarithmic = False
+
     def __init__(self, config: FrontendConfig):
-        spacing_hz = config.sample_rate / hann_window(round(config.window_ms * config.sample_rate / 1000)).numel()
+        if config.norm != "none" and not self.logarithmic:
+            raise ConfigError(f"model.frontend.norm={config.norm}: is made for logarithms, use log-spectrogram")
+        spacing_hz = config.sample_rate / window_of(config).numel()
         self.first = -int(-config.f_min_hz // spacing_hz)
         self.end = int(config.f_max_hz // spacing_hz) + 1
+        if self.first >= self.end:
+            raise ConfigError(f"model.frontend.f_max_hz={config.f_max_hz:g}: no bin, they are {spacing_hz:g} Hz apart")
         super().__init__(config, self.end - self.first)
 
     def features(self, wave: Tensor) -> Tensor:
@@ -30,6 +36,8 @@ class Spectrogram(Frontend):
 
 class LogSpectrogram(Spectrogram):
     """Log spectrogram: wave [B, N] -> ln(|STFT|^2 + FLOOR) [B, 1, F, T]; see `Spectrogram`."""
+
+    logarithmic = True
 
     def features(self, wave: Tensor) -> Tensor:
         return torch.log(super().features(wave) + FLOOR)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import warnings
+
 import torch
 from torch import Tensor
 from torchaudio.functional import melscale_fbanks
@@ -11,7 +13,7 @@ from drsn_audio.frontends.frontend import Frontend
 from drsn_audio.frontends.spectrogram import power_spectrogram
 
 # Scale -> its filters' norm, and a power that every band is raised by. In HTK's form, triangles of height one, white
-# noise at -83 (8 kHz) to -95 dB full scale (100 Hz) gives that power: the converter, not the place. In Slaney's form
+# noise at -85 (65 Hz) to -95 dB full scale (7.5 kHz) gives that power: the converter, not the place. In Slaney's form
 # triangles have area one: their height is a hundredth or so.
 MELS: dict[str, tuple[str | None, float]] = {"htk": (None, 1e-6), "slaney": ("slaney", 1e-8)}
 
@@ -29,25 +31,30 @@ class MelFrontend(Frontend):
     """A front-end on mel bands: `mel` gives their power, `floor` is what each is raised by before its logarithm.
 
     Raises:
-        ConfigError: as `Frontend`, or an unknown `mel`.
+        ConfigError: as `Frontend`, an unknown `mel`, or more bands than the Fourier transform resolves.
     """
 
     filters: Tensor
 
     def __init__(self, config: FrontendConfig, bins: int):
         super().__init__(config, bins)
+        if config.n_mels < 1:
+            raise ConfigError(f"model.frontend.n_mels={config.n_mels}: use 1 or more")
         if config.mel not in MELS:
             raise ConfigError(f"model.frontend.mel={config.mel!r} is unknown: {nearest(config.mel, list(MELS))}")
         norm, self.floor = MELS[config.mel]
-        filters = melscale_fbanks(
-            self.window.numel() // 2 + 1,
-            config.f_min_hz,
-            config.f_max_hz,
-            config.n_mels,
-            config.sample_rate,
-            norm,
-            config.mel,
-        )
+        bounds_hz = config.f_min_hz, config.f_max_hz
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of empty bands, which are refused below
+            filters = melscale_fbanks(
+                self.window.numel() // 2 + 1, *bounds_hz, config.n_mels, config.sample_rate, norm, config.mel
+            )
+        empty = int((filters.amax(0) == 0).sum())
+        if empty:
+            raise ConfigError(
+                f"model.frontend.n_mels={config.n_mels}: {empty} bands lie between two bins of the Fourier transform; "
+                "use fewer, or a longer window_ms"
+            )
         self.register_buffer("filters", filters, persistent=False)
 
     def mel(self, wave: Tensor) -> Tensor:

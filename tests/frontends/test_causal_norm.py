@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from drsn_audio.config import ConfigError, FrontendConfig
-from drsn_audio.frontends import LogMel
+from drsn_audio.frontends import FRONTENDS, LogMel
 from drsn_audio.frontends.causal_norm import NORMS, CausalNorm
 
 
@@ -72,6 +72,17 @@ def test_an_unknown_norm_or_time_is_refused():
         ConfigError, match=r"model\.frontend\.norm='clip' is unknown: known are none, causal-mean, causal"
     ):
         LogMel(FrontendConfig(norm="clip"))
-    with pytest.raises(ConfigError, match="norm_ms=-1: give milliseconds"):
+    with pytest.raises(ConfigError, match="norm_ms=-1: give 10 to 100000 milliseconds"):
         make(1, False, norm_ms=-1.0)
     assert list(NORMS) == ["none", "causal-mean", "causal"]
+
+
+@pytest.mark.parametrize("name", ["logmel", "log-spectrogram"])
+def test_single_precision_is_enough(name):
+    """A loud tone in hiss: within 1e-4 of double precision, as a stream has to be of the whole."""
+    generator = torch.Generator().manual_seed(0)
+    wave = 0.5 * torch.sin(torch.arange(48000) * 0.4) + 1e-3 * torch.randn(48000, generator=generator)
+    frontend = FRONTENDS[name](FrontendConfig(name=name))
+    norm, features = make(frontend.bins, True), frontend(wave[None])[0][0]
+    single, double = norm(features), norm.double()(features.double())
+    torch.testing.assert_close(single.double(), double, rtol=0, atol=1e-4)

@@ -14,7 +14,7 @@ from drsn_audio.frontends.causal_norm import NORMS
 from drsn_audio.frontends.spectrogram import num_frames
 
 RATE, HOP, SIZE = 16000, 160, 512
-KINDS = [*product(FRONTENDS, NORMS)]
+KINDS = [pair for pair in product(FRONTENDS, NORMS) if pair[0] != "spectrogram" or pair[1] == "none"]
 every_kind = pytest.mark.parametrize(("name", "norm"), KINDS, ids=["-".join(kind) for kind in KINDS])
 
 
@@ -123,6 +123,36 @@ def test_an_accelerator_gives_the_same(name, norm):
     spectrogram, frames = frontend.cuda()(wave.cuda(), lengths.cuda())
     close(spectrogram.cpu(), expected)
     assert frames.tolist() == [78]
+
+
+@every_kind
+def test_a_length_ends_with_the_wave(name, norm):
+    assert make(name, norm)(noise(1, 800), torch.tensor([2000]))[1].tolist() == [5]
+
+
+@pytest.mark.parametrize("name", FRONTENDS)
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"hop_ms": 0.0}, "hop_ms=0: at 16000 Hz that is less than a sample"),
+        ({"window_ms": -5.0}, "window_ms=-5: at 16000 Hz"),
+        ({"sample_rate": 0}, "hop_ms=10: at 0 Hz"),
+        ({"f_min_hz": float("nan")}, "f_min_hz=nan: use 0 to below 8000"),
+        ({"f_min_hz": 10.0, "f_max_hz": 20.0}, "lie between two bins|no bin"),
+    ],
+)
+def test_what_gives_no_spectrogram_is_refused(name, given, message):
+    with pytest.raises(ConfigError, match=message):
+        make(name, **given)
+
+
+def test_too_many_bands_and_a_norm_of_powers_are_refused():
+    with pytest.raises(ConfigError, match=r"n_mels=128: \d+ bands lie between two bins"):
+        make("logmel", n_mels=128)
+    with pytest.raises(ConfigError, match="n_mels=0: use 1 or more"):
+        make("pcen", n_mels=0)
+    with pytest.raises(ConfigError, match="norm=causal: is made for logarithms, use log-spectrogram"):
+        make("spectrogram", "causal")
 
 
 @pytest.mark.parametrize("name", FRONTENDS)

@@ -13,7 +13,9 @@ TWELVE = ["yes", "no", "up", "down", "left", "right", "on", "off", "stop", "go",
 
 def build(preset: str = "bc-resnet-1", **model) -> AudioModel:
     torch.manual_seed(0)
-    return AudioModel(config_from_dict({"model": {"preset": preset, "labels": TWELVE, **model}}).model)
+    return AudioModel(
+        config_from_dict({"model": {"preset": preset, "labels": TWELVE, "frontend": {"name": "logmel"}, **model}}).model
+    )
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,9 @@ TWELVE = ["yes", "no", "up", "down", "left", "right", "on", "off", "stop", "go",
 
 
 def build(**model) -> AudioModel:
-    return AudioModel(config_from_dict({"model": {"labels": ["a", "b"], **model}}).model)
+    """Behind a front-end without parameters of its own."""
+    given = {"labels": ["a", "b"], "frontend": {"name": "logmel"}, **model}
+    return AudioModel(config_from_dict({"model": given}).model)
 
 
 def test_presets_have_the_size_of_their_names():
