@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
+from typing import TypeVar
 
 import numpy as np
+
+T = TypeVar("T")
 
 
 def draw_generator(*names: object) -> np.random.Generator:
@@ -24,3 +28,14 @@ def plan_batches(count: int, batch_size: int, seed: int, epoch: int) -> list[lis
         single = batches.pop()
         batches[-1] += single
     return batches
+
+
+def rank_share(batches: Sequence[T], rank: int, ranks: int) -> list[T]:
+    """Of the batches of an epoch's plan, those that process `rank` of `ranks` trains on: every ranks-th one.
+
+    Together the shares are the plan, and no batch is in two of them. Where the batches do not come out even, the
+    first ranks have one more than the others.
+    """
+    if not 0 <= rank < ranks:
+        raise ValueError(f"rank {rank} of {ranks}: give 0 to {ranks - 1}")
+    return list(batches[rank::ranks])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -42,7 +44,7 @@ def plot_accuracy(runs: Sequence[Mapping[str, Any]], path: str | Path) -> None:
     else:
         titled = list(zip(run_titles(checked), checked, strict=True))
         panels = [(kind, [(title, run, kind) for title, run in titled]) for kind in kinds]
-    figure = _figure(2.4 + 4 * len(panels), 4.2)
+    figure = make_figure(2.4 + 4 * len(panels), 4.2)
     all_axes = figure.subplots(1, len(panels), sharey=True, squeeze=False)[0]
     for axes, (title, lines) in zip(all_axes, panels, strict=True):
         axes.set_title(title, loc="left", fontweight="bold")
@@ -55,7 +57,7 @@ def plot_accuracy(runs: Sequence[Mapping[str, Any]], path: str | Path) -> None:
         _label_snrs(axes, snrs_db, LEVELS[checked[0].facts["level"]])
     all_axes[0].set_ylabel("accuracy (%), band: 95 % interval")
     all_axes[0].legend(loc="lower right", frameon=False)
-    _save(figure, path)
+    save_figure(figure, path)
 
 
 def plot_confusion(facts: Mapping[str, Any], path: str | Path, snr_db: float | None, noise_kind: str) -> None:
@@ -70,7 +72,7 @@ def plot_confusion(facts: Mapping[str, Any], path: str | Path, snr_db: float | N
     classes = len(run.labels)
     trials = confusion.sum(axis=1, keepdims=True)
     percent = 100 * np.divide(confusion, trials, out=np.zeros(confusion.shape), where=trials > 0)
-    figure = _figure(max(5.5, 2.6 + 0.48 * classes), 2.2 + 0.42 * classes)
+    figure = make_figure(max(5.5, 2.6 + 0.48 * classes), 2.2 + 0.42 * classes)
     axes = figure.subplots()
     right, wrong = np.diag(np.diag(percent)), percent - np.diag(np.diag(percent))
     # The scales end beyond the largest value, so that black digits stay readable.
@@ -88,7 +90,7 @@ def plot_confusion(facts: Mapping[str, Any], path: str | Path, snr_db: float | N
     axes.set_ylabel("said (trials)")
     accuracy = 100 * confusion.trace() / confusion.sum()
     figure.suptitle(f"{run.title}\n{describe(noise_kind, snr_db)}: accuracy {accuracy:.1f} %", weight="bold")
-    _save(figure, path)
+    save_figure(figure, path)
 
 
 def _draw_line(axes: Axes, run: Run, noise_kind: str, snrs_db: Sequence[float], label: str, number: int) -> None:
@@ -121,7 +123,12 @@ def _label_snrs(axes: Axes, snrs_db: Sequence[float], level: str) -> None:
     axes.spines[["top", "right"]].set_visible(False)
 
 
-def _figure(width_in: float, height_in: float) -> Figure:
+def make_figure(width_in: float, height_in: float) -> Figure:
+    """A figure of its own: pyplot, whose settings and open figures are global, is not used.
+
+    Raises:
+        ModuleNotFoundError: matplotlib is not installed.
+    """
     try:
         from matplotlib.figure import Figure
     except ImportError:
@@ -129,9 +136,23 @@ def _figure(width_in: float, height_in: float) -> Figure:
     return Figure(figsize=(width_in, height_in), layout="constrained")
 
 
-def _save(figure: Figure, path: str | Path) -> None:
+def save_figure(figure: Figure, path: str | Path) -> None:
+    """Write the picture so that the file is either whole or not there.
+
+    Raises:
+        InputError: an ending that is no picture's, or a place that cannot be written to.
+    """
     path = Path(path)
-    if path.suffix.lower() not in ENDINGS:
+    form = path.suffix.lower()
+    if form not in ENDINGS:
         raise InputError(f"{path}: no picture has this ending: choose one of {', '.join(ENDINGS)}")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path, dpi=150)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        figure.savefig(temporary, format=form[1:], dpi=150)
+        os.replace(temporary, path)
+    except OSError as error:
+        raise InputError(f"{path}: cannot be written ({error.strerror}): choose another place") from None
+    finally:
+        with contextlib.suppress(OSError):  # its folder may be a file
+            temporary.unlink()
