@@ -1,8 +1,8 @@
 """One audio file -> one Lhotse cut with its levels; cuts -> a manifest.
 
-A speech cut has one supervision (text, speaker, language) and custom active_level_db (ITU-T P.56), rms_db and
-activity; a noise cut has custom noise_kind, noise_class, fold, source and rms_db. Levels are in dB re full
-scale, measured on the mean of the channels at the file's own sample rate.
+A speech cut has one supervision (text, speaker, language, gender where it is known) and custom active_level_db
+(ITU-T P.56), rms_db and activity; a noise cut has custom noise_kind, noise_class, fold, source and rms_db. Levels are
+in dB re full scale, measured at the file's own sample rate on the mean of the channels, or on the one that is taken.
 """
 
 from __future__ import annotations
@@ -37,6 +37,7 @@ class SpeechFile:
     text: str
     speaker: str
     language: str = "en"
+    gender: str | None = None
 
 
 @dataclass(frozen=True)
@@ -49,11 +50,15 @@ class NoiseFile:
     noise_class: str  # e.g. jackhammer
     source: str  # id of the original recording, which several slices share
     fold: int = 0  # 0: the corpus has none
+    channel: int | None = None  # of a file with several; None: all of them, whose mean is heard
 
 
 class Skipped(NamedTuple):
-    path: Path
+    """What a corpus holds, or should hold, and no manifest does: an audio file, a line of a list, an empty folder."""
+
+    path: Path  # of the audio, the list or the folder
     reason: str
+    kind: str = "unusable audio"  # in a few words: faults of one kind are counted together
 
 
 class _Measured(NamedTuple):
@@ -67,15 +72,15 @@ def make_cut(file: SpeechFile | NoiseFile) -> Cut | Skipped:
     """Read and measure a file. Unreadable and silent ones, and speech too short or without level, are skipped."""
     if not is_unicode(file.path):
         return Skipped(file.path, "its name is not UTF-8, which no manifest can hold: rename it")
-    measured = _measure(file.path)
+    measured = _measure(file.path, file.channel if isinstance(file, NoiseFile) else None)
     if isinstance(measured, Skipped):
         return measured
     if isinstance(file, NoiseFile):
         return _noise_cut(file, measured)
     if measured.num_samples < MIN_SPEECH_S * measured.sample_rate:
-        return Skipped(file.path, f"is too short for speech ({measured.num_samples} samples)")
+        return Skipped(file.path, f"is too short for speech ({measured.num_samples} samples)", "short audio")
     if measured.level.activity == 0:
-        return Skipped(file.path, "has no measurable speech level")
+        return Skipped(file.path, "has no measurable speech level", "silent audio")
     return _speech_cut(file, measured)
 
 
@@ -106,7 +111,7 @@ def write_cuts(cuts: Iterable[Cut], path: Path) -> None:
         raise AudioError(f"{path}: cannot be written ({error.strerror}): choose another place") from None
 
 
-def _measure(path: Path) -> _Measured | Skipped:
+def _measure(path: Path, channel: int | None) -> _Measured | Skipped:
     import soundfile
 
     from drsn_audio.noise.level import active_level
@@ -114,11 +119,16 @@ def _measure(path: Path) -> _Measured | Skipped:
     try:
         wave, sample_rate = read_audio(path)
     except AudioError as error:
-        return Skipped(path, str(error).removeprefix(f"{path}: "))
+        return Skipped(path, str(error).removeprefix(f"{path}: "), "undecodable audio")
+    num_channels = soundfile.info(path).channels
+    if channel is not None:
+        if channel >= num_channels:
+            return Skipped(path, f"has {num_channels} channels: none is the {channel + 1}th")
+        wave = soundfile.read(path, dtype="float32", always_2d=True)[0][:, channel]
     level = active_level(wave, sample_rate)
     if level.rms_db == -math.inf:
-        return Skipped(path, "is digitally silent")
-    return _Measured(sample_rate, wave.size, soundfile.info(path).channels, level)
+        return Skipped(path, "is digitally silent", "silent audio")
+    return _Measured(sample_rate, wave.size, num_channels, level)
 
 
 def _cut(file: SpeechFile | NoiseFile, measured: _Measured) -> Cut:
@@ -151,6 +161,7 @@ def _speech_cut(file: SpeechFile, measured: _Measured) -> Cut:
         text=file.text,
         language=file.language,
         speaker=file.speaker,
+        gender=file.gender,
     )
     cut.supervisions = [supervision]
     level = measured.level
@@ -164,6 +175,9 @@ def _speech_cut(file: SpeechFile, measured: _Measured) -> Cut:
 
 def _noise_cut(file: NoiseFile, measured: _Measured) -> Cut:
     cut = _cut(file, measured)
+    if file.channel is not None and measured.num_channels > 1:
+        cut = cut.to_mono()[file.channel]
+        cut.id = file.id
     cut.custom = {
         "noise_kind": file.kind,
         "noise_class": file.noise_class,

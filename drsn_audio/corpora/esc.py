@@ -9,8 +9,9 @@ import re
 from pathlib import Path
 
 from drsn_audio.audio import AudioError
-from drsn_audio.corpora.cuts import NoiseFile
-from drsn_audio.corpora.prepare import Prepared, audio_files, missing_note, prepare, read_csv
+from drsn_audio.corpora.cuts import NoiseFile, Skipped
+from drsn_audio.corpora.lists import DUPLICATE, by_key, lost, read_csv, unlisted
+from drsn_audio.corpora.prepare import Prepared, audio_files, prepare
 
 LAYOUT = 'audio/*.wav with meta/esc50.csv (ESC-50) or "NNN - Class"/FOLD-CLIP-TAKE.ogg files (ESC-10)'
 
@@ -45,33 +46,40 @@ def prepare_esc(source: str | Path, out: str | Path, *, progress: bool = True) -
         AudioError: neither layout.
     """
     is_esc50 = (Path(source) / "meta" / "esc50.csv").is_file()
-    noise, notes = _esc50(source) if is_esc50 else _esc10(source)
-    return prepare("esc", out, noise=noise, notes=notes, progress=progress)
+    noise, faults = _esc50(source) if is_esc50 else _esc10(source)
+    return prepare("esc", out, noise=noise, skipped=faults, progress=progress)
 
 
-def _esc50(source: str | Path) -> tuple[list[NoiseFile], list[str]]:
-    paths = {path.stem: path for path in audio_files(source, "audio/*", LAYOUT)}
-    noise, missing = [], []
-    for row in read_csv(Path(source) / "meta" / "esc50.csv", ("filename", "fold", "category", "src_file")):
+def _esc50(source: str | Path) -> tuple[list[NoiseFile], list[Skipped]]:
+    paths = by_key(audio_files(source, "audio/*", LAYOUT), lambda path: path.stem)
+    table = Path(source) / "meta" / "esc50.csv"
+    noise, listed = [], set()
+    rows, faults = read_csv(table, ("filename", "fold", "category", "src_file"), whole_numbers=("fold",))
+    for row in rows:
         name, stem = row["category"], Path(row["filename"]).stem
-        if stem in paths:
+        if stem in listed:
+            faults.append(Skipped(table, f"names {stem} twice; the first row is kept", DUPLICATE))
+            continue
+        listed.add(stem)
+        if stem not in paths:
+            faults.append(lost(table, row["filename"]))
+        for path in paths.pop(stem, []):
             kind = KINDS.get(name, "other")
-            noise.append(NoiseFile(stem, paths[stem], kind, name, source=row["src_file"], fold=int(row["fold"])))
-        else:
-            missing.append(row["filename"])
-    return noise, missing_note("esc50.csv", missing)
+            noise.append(NoiseFile(stem, path, kind, name, source=row["src_file"], fold=int(row["fold"])))
+    faults += [unlisted(path, table.name) for found in paths.values() for path in found]
+    return noise, faults
 
 
-def _esc10(source: str | Path) -> tuple[list[NoiseFile], list[str]]:
-    noise, other = [], []
+def _esc10(source: str | Path) -> tuple[list[NoiseFile], list[Skipped]]:
+    noise, faults = [], []
     for path in audio_files(source, "*/*", LAYOUT):
         folder, clip = _FOLDER.fullmatch(path.parent.name), _CLIP.fullmatch(path.stem)
         if not folder or not clip:
-            other.append(path)
+            faults.append(Skipped(path, 'is not "NNN - Class"/FOLD-CLIP-TAKE', "misplaced audio"))
             continue
         name = folder[1].lower().replace(" ", "_")
         name = ESC10_NAMES.get(name, name)
         noise.append(NoiseFile(path.stem, path, KINDS.get(name, "other"), name, source=clip[2], fold=int(clip[1])))
     if not noise:
         raise AudioError(f"{source}: no {LAYOUT} in it: check the path")
-    return noise, [f"{len(other)} files are not ESC clips, first {other[0]}"] if other else []
+    return noise, faults

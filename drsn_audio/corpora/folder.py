@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 
 from drsn_audio.audio import find_audio
 from drsn_audio.corpora.cuts import NoiseFile, Skipped, SpeechFile
-from drsn_audio.corpora.prepare import Prepared, audio_files, prepare, unit_hash
+from drsn_audio.corpora.prepare import Prepared, audio_files, empty_parts, part_by_hash, prepare
 from drsn_audio.errors import InputError
 
 LAYOUT = "LABEL/*.wav files, one folder a word"
@@ -43,8 +45,8 @@ def prepare_folder(
 
     Raises:
         AudioError: no such layout, or no file of it can be used.
-        InputError: shares that leave nothing to train on, or a pattern that is not a regular expression with
-            one group.
+        InputError: shares that leave nothing to train on, a pattern that is not a regular expression with one
+            group, or two files of one name.
     """
     if min(dev_share, test_share) < 0 or dev_share + test_share >= 1:
         raise InputError(f"dev_share {dev_share} and test_share {test_share} must not be negative, nor sum to 1")
@@ -55,17 +57,16 @@ def prepare_folder(
         id = f"{Path(source).absolute().name}/{label}/{path.stem}"
         speaker = id if speaker_pattern is None else _speaker(path.stem, speaker_pattern)
         if speaker is None:
-            skipped.append(Skipped(path, f"speaker_pattern {speaker_pattern!r} finds no speaker in its name"))
+            reason = f"speaker_pattern {speaker_pattern!r} finds no speaker in its name"
+            skipped.append(Skipped(path, reason, "audio without speaker"))
             continue
-        share = unit_hash(speaker, seed)
-        part = "test" if share < test_share else "dev" if share < test_share + dev_share else "train"
+        part = part_by_hash(speaker, dev_share, test_share, seed)
         speech.append(SpeechFile(id, path, part, text=label, speaker=speaker, language=language))
 
-    used = {file.part for file in speech}
-    wanted = {"train": 1.0, "dev": dev_share, "test": test_share}
-    notes = [f"no speaker fell to {p}: try another seed" for p, share in wanted.items() if share and p not in used]
+    notes = empty_parts(speech, dev_share, test_share)
     if speaker_pattern is None:
         notes.append("split by file, not by speaker: the same voice may stand in training and in test")
+    _check_ids(speech)
     return prepare("folder", out, speech, notes=notes, skipped=skipped, progress=progress)
 
 
@@ -84,6 +85,7 @@ def prepare_noise_folder(
 
     Raises:
         AudioError: no audio in SOURCE.
+        InputError: two files of one name.
     """
     root = Path(source).absolute()
     noise = []
@@ -92,7 +94,16 @@ def prepare_noise_folder(
         id = f"{root.name}/{relative.with_suffix('').as_posix()}" if root.is_dir() else path.stem
         top = relative.parts[0] if len(relative.parts) > 1 else path.parent.name
         noise.append(NoiseFile(id, path, kind or top, noise_class=path.parent.name, source=id, fold=fold))
+    _check_ids(noise)
     return prepare("noise-folder", out, noise=noise, progress=progress)
+
+
+def _check_ids(files: Sequence[SpeechFile | NoiseFile]) -> None:
+    """In a folder of one's own two files of one name may be two recordings: which to keep is for its owner to say."""
+    double = [id for id, count in Counter(file.id for file in files).items() if count > 1]
+    if double:
+        both = " and ".join(str(file.path) for file in files if file.id == double[0])
+        raise InputError(f"{len(double)} ids are not unique, first {double[0]!r} ({both}): keep one file of each")
 
 
 def _speaker(name: str, pattern: str) -> str | None:

@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 from drsn_audio.audio import AudioError
-from drsn_audio.corpora.cuts import SpeechFile
+from drsn_audio.corpora.cuts import Skipped, SpeechFile
 from drsn_audio.corpora.prepare import Prepared, audio_files, prepare
 from drsn_audio.errors import InputError
 
@@ -46,9 +46,8 @@ def prepare_free_spoken_digits(
         published = "test" if int(repetition) < PUBLISHED_TEST_REPETITIONS else "train"
         part = parts.get(speaker, published)
         speech.append(SpeechFile(path.stem, path, part, text=DIGITS[int(digit)], speaker=speaker))
-    other = len(named) - len(found)
-    notes = [f"{other} files in recordings are not named DIGIT_SPEAKER_N"] if other else []
-    return prepare("free-spoken-digits", out, speech, notes=notes, progress=progress)
+    faults = [Skipped(path, "is not DIGIT_SPEAKER_N", "misplaced audio") for path, match in named if not match]
+    return prepare("free-spoken-digits", out, speech, skipped=faults, progress=progress)
 
 
 def _parts_by_speaker(speakers: list[str]) -> dict[str, str]:

@@ -37,6 +37,45 @@ LICENCES = {
         "public domain audio books; readers of LibriVox",
         True,
     ),
+    "musan": Licence(
+        "MUSAN",
+        "CC BY 4.0 as a whole; each recording under its own terms, public domain or Creative Commons, in its LICENSE",
+        "https://www.openslr.org/17",
+        "David Snyder, Guoguo Chen, Daniel Povey, 2015: MUSAN: A Music, Speech, and Noise Corpus; recordings of many, "
+        "each named in its LICENSE",
+        False,  # as a whole: its recordings bear terms of their own
+    ),
+    "demand": Licence(
+        "DEMAND",
+        "CC BY 4.0 by its record, CC BY-SA 3.0 by the document in it",  # weights would have to carry on the latter
+        "https://zenodo.org/record/1227121",
+        "Joachim Thiemann, Nobutaka Ito, Emmanuel Vincent, 2013: The Diverse Environments Multi-channel Acoustic "
+        "Noise Database",
+        False,
+    ),
+    "noisex-92": Licence(
+        "NOISEX-92",
+        "none is stated",
+        "http://spib.linse.ufsc.br/noise.html",
+        "Andrew Varga, Herman J. M. Steeneken, 1993: Assessment for automatic speech recognition: II. NOISEX-92",
+        False,
+    ),
+    "tut-scenes": Licence(
+        "TUT Acoustic Scenes",
+        "non-commercial scientific use (its EULA)",
+        "https://zenodo.org/record/400515",
+        "Annamaria Mesaros, Toni Heittola, Tuomas Virtanen, 2016: TUT Database for Acoustic Scene Classification and "
+        "Sound Event Detection",
+        False,
+    ),
+    "openslr-28": Licence(
+        "RIRS_NOISES (OpenSLR 28)",
+        "Apache 2.0",
+        "https://www.openslr.org/28",
+        "Tom Ko, Vijayaditya Peddinti, Daniel Povey, Michael L. Seltzer, Sanjeev Khudanpur, 2017: A study on data "
+        "augmentation of reverberant speech for robust speech recognition",
+        True,
+    ),
     "free-spoken-digits": Licence(
         "Free Spoken Digits",
         "CC BY-SA 4.0",  # which weights would have to carry on
@@ -88,7 +127,14 @@ IDS = {
         r"[a-z]+/[0-9a-f]+_nohash_\d+"
         r"|background/(doing_the_dishes|dude_miaowing|exercise_bike|pink_noise|running_tap|white_noise)"
     ),
-    "librispeech": re.compile(r"\d+-\d+-\d{4}@\d+"),
+    "librispeech": re.compile(r"\d+-\d+-\d{4}(@\d+)?"),
+    "musan": re.compile(
+        r"((noise|music|speech)-[a-z-]+|pointsource/noise-[a-z-]+)-\d{4}"
+    ),  # OpenSLR 28 has them from it
+    "demand": re.compile(r"[DNOPST][A-Z]+/ch\d\d"),
+    "noisex-92": re.compile(r"noisex-92/[a-z0-9]+"),
+    "tut-scenes": re.compile(r"[a-z]\d+_\d+_\d+"),
+    "openslr-28": re.compile(r"(isotropic|real|small|medium|large)/\w+(-\d+)?"),
     "free-spoken-digits": re.compile(r"\d_[a-z]+_\d+"),
     "esc": re.compile(r"[1-5]-\d+-[A-Z](-\d+)?"),
     "urbansound8k": re.compile(r"\d+-\d-\d+-\d+"),

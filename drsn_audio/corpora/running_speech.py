@@ -1,22 +1,19 @@
 """Running speech in which none of the keywords is said: what a keyword model must not answer.
 
-Read from LibriSpeech's layout (Panayotov et al. 2015): SPEAKER/CHAPTER/SPEAKER-CHAPTER-NNNN.flac (or any other format
-of that name) and SPEAKER-CHAPTER.trans.txt with a line for each.
+Read from LibriSpeech's layout, as `librispeech_layout` says.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
-from drsn_audio.audio import AudioError
 from drsn_audio.config import UNKNOWN
 from drsn_audio.corpora.cuts import SpeechFile, write_cuts
-from drsn_audio.corpora.prepare import Prepared, missing_note, prepare, unit_hash
+from drsn_audio.corpora.librispeech_layout import read_layout
+from drsn_audio.corpora.prepare import Prepared, part_by_hash, prepare
 from drsn_audio.corpora.speech_commands import COMMANDS
 from drsn_audio.errors import InputError
-
-LAYOUT = "SPEAKER/CHAPTER/*.trans.txt files (LibriSpeech)"
 
 
 def prepare_running_speech(
@@ -42,41 +39,23 @@ def prepare_running_speech(
         progress: show a bar on stderr.
 
     Raises:
-        AudioError: not this corpus' layout, or a transcript that cannot be read.
+        AudioError: not this corpus' layout.
         InputError: a window or a share that is none, or no utterance without the words.
     """
     if not window_s > 0 or not 0 <= test_share <= 1:
         raise InputError(f"window_s {window_s} must be positive, test_share {test_share} a share from 0 to 1")
-    screened, speech, lost = {word.lower() for word in without}, [], []
-    for id, words, path in _utterances(Path(source)):
-        if path is None:
-            lost.append(id)
-        elif not screened.intersection(words):
-            speaker = id.partition("-")[0]
-            part = "test" if unit_hash(speaker) < test_share else "train"
+    screened, speech = {word.lower() for word in without}, []
+    utterances, faults, _ = read_layout(source)
+    for id, speaker, _, text, path in utterances:
+        if not screened.intersection(text.lower().split()):
+            part = part_by_hash(speaker, 0.0, test_share)
             speech.append(SpeechFile(id, path, part, text=UNKNOWN, speaker=speaker))
     if not speech:
         raise InputError(f"{source}: every utterance holds one of the words, or none has its audio: check `without`")
-    notes = missing_note("*.trans.txt", lost)
-    made = prepare("running-speech", out, speech, notes=notes, progress=progress)
+    made = prepare("running-speech", out, speech, skipped=faults, progress=progress)
     for part, manifest in made.manifests.items():
         made.counts[part] = _window(manifest, window_s)
     return made
-
-
-def _utterances(source: Path) -> Iterator[tuple[str, list[str], Path | None]]:
-    """Id, lower-case words and audio file (None: lost) of each line of each transcript."""
-    transcripts = sorted(source.rglob("*.trans.txt"))
-    if not transcripts:
-        raise AudioError(f"{source}: no {LAYOUT} in it: check the path")
-    for transcript in transcripts:
-        files = {path.stem: path for path in transcript.parent.iterdir() if path.suffix != ".txt"}
-        try:
-            lines = transcript.read_text().splitlines()
-        except (OSError, UnicodeDecodeError) as error:
-            raise AudioError(f"{transcript}: cannot be read ({error}): get the corpus again") from None
-        for id, *words in filter(None, map(str.split, lines)):
-            yield id, [word.lower() for word in words], files.get(id)
 
 
 def _window(manifest: Path, window_s: float) -> int:

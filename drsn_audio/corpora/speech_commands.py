@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 from drsn_audio.audio import AudioError
-from drsn_audio.corpora.cuts import NoiseFile, SpeechFile
-from drsn_audio.corpora.prepare import PARTS, Prepared, audio_files, missing_note, prepare, unit_hash
+from drsn_audio.corpora.cuts import NoiseFile, Skipped, SpeechFile
+from drsn_audio.corpora.lists import DUPLICATE, MALFORMED, lost
+from drsn_audio.corpora.prepare import PARTS, Prepared, audio_files, prepare, unit_hash
 from drsn_audio.errors import InputError
 
 COMMANDS = ("yes", "no", "up", "down", "left", "right", "on", "off", "stop", "go")
 BACKGROUND = "_background_noise_"
 LISTS = {"dev": "validation_list.txt", "test": "testing_list.txt"}
 LAYOUT = "WORD/SPEAKER_nohash_N.wav files (Speech Commands)"
+
+_ID = re.compile(r"[^/]+/[^/]+_nohash_\d+")
 
 
 def prepare_speech_commands(
@@ -46,16 +50,16 @@ def prepare_speech_commands(
         raise InputError(f"protocol {protocol!r} is unknown: use 12 or 35")
     if unknown_share < 0:
         raise InputError(f"unknown_share is {unknown_share}: give a share of the commands, such as 0.1")
-    paths = [path for path in audio_files(source, "*/*", LAYOUT) if _is_clip(path)]
+    found = [path for path in audio_files(source, "*/*", LAYOUT) if path.parent.name != BACKGROUND]
+    paths = [path for path in found if "_nohash_" in path.stem]
     if not paths:
         raise AudioError(f"{source}: no {LAYOUT} in it: check the path")
     ids = {f"{path.parent.name}/{path.stem}" for path in paths}
     part_of: dict[str, str] = {}
-    notes: list[str] = []
+    faults = [Skipped(path, "is not WORD/SPEAKER_nohash_N", "misplaced audio") for path in set(found) - set(paths)]
+    faults += _empty_words(Path(source))
     for part, name in LISTS.items():
-        listed = _read_list(Path(source) / name)
-        part_of.update(dict.fromkeys(listed, part))
-        notes += missing_note(name, sorted(set(listed) - ids))
+        faults += _read_list(Path(source) / name, part, ids, part_of)
 
     speech = []
     for path in paths:
@@ -64,20 +68,35 @@ def prepare_speech_commands(
         speech.append(SpeechFile(id, path, part_of.get(id, "train"), text=path.parent.name, speaker=speaker))
     if protocol == "12":
         speech = [file for part in PARTS for file in _limit_unknown(speech, part, unknown_share, seed)]
-    return prepare("speech-commands", out, speech, _background(source), notes, progress=progress)
+    return prepare("speech-commands", out, speech, _background(source), skipped=faults, progress=progress)
 
 
-def _is_clip(path: Path) -> bool:
-    return "_nohash_" in path.stem and path.parent.name != BACKGROUND
+def _empty_words(source: Path) -> list[Skipped]:
+    folders = sorted(path for path in source.absolute().iterdir() if path.is_dir() and path.name[0] not in "._")
+    return [Skipped(path, "holds no file", "empty folder") for path in folders if not any(path.iterdir())]
 
 
-def _read_list(path: Path) -> list[str]:
-    """ "yes/0a7c2a8d_nohash_0.wav" a line -> ids "yes/0a7c2a8d_nohash_0"."""
+def _read_list(path: Path, part: str, ids: set[str], part_of: dict[str, str]) -> list[Skipped]:
+    """Fill id -> part by lines "yes/0a7c2a8d_nohash_0.wav"; what cannot be taken is returned.
+
+    `ids` are those that are there. A clip that two lists name stays in the part of the first.
+    """
     try:
         lines = path.read_text(encoding="utf-8").split("\n")
     except OSError as error:
         raise AudioError(f"{path}: cannot be read ({error.strerror}): it comes with the corpus, restore it") from None
-    return [line.strip().rsplit(".", 1)[0] for line in lines if line.strip()]
+    faults = []
+    for number, line in enumerate(lines, 1):
+        id = line.strip().rsplit(".", 1)[0]
+        if id and not _ID.fullmatch(id):
+            faults.append(Skipped(path, f"line {number} is not WORD/SPEAKER_nohash_N: {line[:60]!r}", MALFORMED))
+        elif id and id not in ids:
+            faults.append(lost(path, id))
+        elif id and id in part_of:
+            faults.append(Skipped(path, f"line {number} names {id} again, which stays in {part_of[id]}", DUPLICATE))
+        elif id:
+            part_of[id] = part
+    return faults
 
 
 def _limit_unknown(speech: list[SpeechFile], part: str, share: float, seed: int) -> list[SpeechFile]:

@@ -23,7 +23,7 @@ def prepare_synthetic_noise(
     source: None,
     out: str | Path,
     *,
-    kinds: Sequence[str] | None = None,
+    kinds: Sequence[str] = ("street", "factory"),
     count: int = 50,
     duration_s: float = 10.0,
     sample_rate: int = 16000,
@@ -38,7 +38,7 @@ def prepare_synthetic_noise(
     Args:
         source: None; nothing is read.
         out: folder of the recordings and the manifest.
-        kinds: lines of SYNTHETIC_NOISES; by default all.
+        kinds: lines of SYNTHETIC_NOISES.
         count: recordings of each kind.
         duration_s: of each recording.
         sample_rate: in Hz.
@@ -53,7 +53,6 @@ def prepare_synthetic_noise(
 
     if source is not None:
         raise InputError(f"synthetic-noise reads nothing, but the source is {str(source)!r}: leave it out")
-    kinds = tuple(SYNTHETIC_NOISES) if kinds is None else tuple(kinds)
     unknown = [kind for kind in kinds if kind not in SYNTHETIC_NOISES]
     if unknown:
         raise InputError(f"no synthetic noise {unknown[0]!r}: choose among {', '.join(SYNTHETIC_NOISES)}")

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from drsn_audio.corpora.cuts import NoiseFile
-from drsn_audio.corpora.prepare import Prepared, audio_files, missing_note, prepare, read_csv
+from drsn_audio.corpora.cuts import NoiseFile, Skipped
+from drsn_audio.corpora.lists import DUPLICATE, by_key, lost, read_csv, unlisted
+from drsn_audio.corpora.prepare import Prepared, audio_files, prepare
 
 LAYOUT = "audio/foldN/*.wav files (UrbanSound8K)"
 KINDS = {
@@ -33,17 +34,21 @@ def prepare_urbansound8k(source: str | Path, out: str | Path, *, progress: bool 
     Raises:
         AudioError: not this corpus' layout, or a csv without its columns.
     """
-    paths = {(path.parent.name, path.stem): path for path in audio_files(source, "audio/fold*/*", LAYOUT)}
-    noise, missing = [], []
-    for row in read_csv(Path(source) / "metadata" / "UrbanSound8K.csv", ("slice_file_name", "fsID", "fold", "class")):
+    paths = by_key(audio_files(source, "audio/fold*/*", LAYOUT), lambda path: (path.parent.name, path.stem))
+    table = Path(source) / "metadata" / "UrbanSound8K.csv"
+    noise, listed = [], set()
+    rows, faults = read_csv(table, ("slice_file_name", "fsID", "fold", "class"), whole_numbers=("fold",))
+    for row in rows:
         stem = Path(row["slice_file_name"]).stem
-        path = paths.pop((f"fold{row['fold']}", stem), None)
-        if path is None:
-            missing.append(row["slice_file_name"])
+        if stem in listed:
+            faults.append(Skipped(table, f"names {stem} twice; the first row is kept", DUPLICATE))
             continue
-        kind = KINDS.get(row["class"], "other")
-        noise.append(NoiseFile(stem, path, kind, row["class"], source=row["fsID"], fold=int(row["fold"])))
-    notes = missing_note("UrbanSound8K.csv", missing)
-    if paths:
-        notes.append(f"{len(paths)} files are not in UrbanSound8K.csv, first {sorted(paths.values())[0]}")
-    return prepare("urbansound8k", out, noise=noise, notes=notes, progress=progress)
+        listed.add(stem)
+        place = (f"fold{row['fold']}", stem)
+        if place not in paths:
+            faults.append(lost(table, f"{place[0]}/{row['slice_file_name']}"))
+        for path in paths.pop(place, []):
+            kind = KINDS.get(row["class"], "other")
+            noise.append(NoiseFile(stem, path, kind, row["class"], source=row["fsID"], fold=int(row["fold"])))
+    faults += [unlisted(path, table.name) for found in paths.values() for path in found]
+    return prepare("urbansound8k", out, noise=noise, skipped=faults, progress=progress)

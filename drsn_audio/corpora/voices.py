@@ -164,7 +164,7 @@ def prepare_voices(
     batches = [clips[start : start + BATCH] for start in range(0, len(clips), BATCH)]
     write = partial(_write, num_samples=round(duration_s * SAMPLE_RATE), seed=seed)
     skipped = [lost for batch in map_parallel(write, batches, "synthesising voices", progress) for lost in batch]
-    lost = {path for path, _ in skipped}
+    lost = {clip.path for clip in skipped}
     speech = [clip for clip, _ in clips if clip.path not in lost]
     return prepare("voices", out, speech, skipped=skipped, progress=progress)
 
@@ -198,10 +198,11 @@ def _write(batch: Sequence[tuple[SpeechFile, Voice]], num_samples: int, seed: in
     waves = synthesise_all([(clip.text, voice) for clip, voice in batch])
     for (clip, _), wave in zip(batch, waves, strict=True):
         if wave.size == 0:
-            skipped.append(Skipped(clip.path, "the voice failed or is silent"))
+            skipped.append(Skipped(clip.path, "the voice failed or is silent", "failed voice"))
         elif wave.size > num_samples:
             took_s, room_s = wave.size / SAMPLE_RATE, num_samples / SAMPLE_RATE
-            skipped.append(Skipped(clip.path, f"takes {took_s:.2f} s, more than duration_s {room_s:g}: raise it"))
+            reason = f"takes {took_s:.2f} s, more than duration_s {room_s:g}: raise it"
+            skipped.append(Skipped(clip.path, reason, "clip too short for the word"))
         else:
             rng = np.random.default_rng(int(unit_hash(clip.id, seed) * 2**63))
             write_audio(clip.path, place(wave, num_samples, rng), SAMPLE_RATE, "PCM_16")

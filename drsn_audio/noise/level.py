@@ -3,16 +3,24 @@
 from __future__ import annotations
 
 import math
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
-from scipy.signal import lfilter
+import torch
+from torch import Tensor
 
 from drsn_audio.errors import InputError
 
 TIME_CONSTANT_S = 0.03
 HANGOVER_S = 0.2
 MARGIN_DB = 15.9
+NOT_FINITE = "the wave holds NaN or infinite samples: repair it"
+
+STEP_DB = 20 * math.log10(2)  # between thresholds
+BLOCK = 32  # samples that one matrix product averages
+CHUNK = 2**18  # samples of a batch at once: an hour then needs no more memory than a minute
+EXPONENTS = 2048  # of a float64, biased by 1023; 0 is zero itself
 
 
 class ActiveLevel(NamedTuple):
@@ -23,56 +31,75 @@ class ActiveLevel(NamedTuple):
     activity: float
 
 
+class ActiveLevels(NamedTuple):
+    """The same of every row of a batch: float64 tensors [B]."""
+
+    active_db: Tensor
+    rms_db: Tensor
+    activity: Tensor
+
+
 def rms_db(wave: np.ndarray) -> float:
     """Wave [N] -> level in dB re full scale: 0 for a square wave of amplitude 1, -inf for silence.
 
     Raises:
         InputError: not one-dimensional, or NaN or infinite samples.
     """
-    power = _mean_square(wave)
+    _refuse_channels(wave)
+    if wave.size == 0:
+        return -math.inf
+    samples = wave.astype(np.float64, copy=False)
+    # np.dot would start BLAS threads, which wait for each other on a busy machine.
+    power = float(np.einsum("i,i->", samples, samples)) / wave.size
+    if not math.isfinite(power):
+        raise InputError(NOT_FINITE)
     return 10 * math.log10(power) if power > 0 else -math.inf
 
 
-def active_level(wave: np.ndarray, sample_rate: int) -> ActiveLevel:
-    """Active speech level of a wave [N], ITU-T P.56 (12/2011) method B: the RMS without the pauses.
+def active_levels(wave: Tensor, sample_rate: int, lengths: Tensor | None = None) -> ActiveLevels:
+    """Active speech level of every row of a batch [B, N], ITU-T P.56 (12/2011) method B: the RMS without the pauses.
 
     The active level over a threshold is sought that exceeds the threshold by 15.9 dB, interpolating between
     thresholds a factor of two apart. On clips of a second, where a syllable more or less may hang on that, a
     gain that is no power of two moves the level of some by a dB or two more. What the standard leaves open:
 
-    - The thresholds are all powers of two, not sixteen of them, so the level may be as low as float32 holds.
+    - The thresholds are all powers of two, not fifteen of them, so the level may be as low as float32 holds.
     - Activity lasts for 0.2 s at least, or to the ends of a shorter clip, whose envelope has no time to rise.
     - Where no threshold is that close (a lone click), the highest that the envelope reaches counts.
 
+    It is computed in float64 on the device of the wave (for MPS, which has none, on the CPU, and given in float32).
+
+    Args:
+        wave: [B, N] of any float type.
+        sample_rate: in Hz.
+        lengths: [B], the samples of each row that count; all N where it is not given.
+
     Returns:
-        active_db is -inf and activity 0 for a wave that is empty or digitally silent.
+        active_db is -inf and activity 0 for a row that is empty or digitally silent.
+
+    Raises:
+        InputError: names the rows that hold NaN or infinite samples; or a sample rate that is not positive.
+    """
+    levels = _measure(wave, sample_rate, lengths)
+    rows = (~(levels.rms_db < math.inf)).nonzero().flatten().tolist()
+    if rows:
+        raise InputError(f"rows {rows} of the batch hold NaN or infinite samples: repair them")
+    return levels
+
+
+def active_level(wave: np.ndarray, sample_rate: int) -> ActiveLevel:
+    """`active_levels` of one wave [N].
 
     Raises:
         InputError: not one-dimensional, NaN or infinite samples, or a sample rate that is not positive.
     """
-    if sample_rate <= 0:
-        raise InputError(f"sample_rate is {sample_rate}: give it in Hz")
-    long_term_db = rms_db(wave)
-    if long_term_db == -math.inf:
-        return ActiveLevel(-math.inf, -math.inf, 0.0)
-    envelope = _envelope(wave, sample_rate)
-
-    # No level lies below the RMS, so thresholds more than the margin below it cannot be the answer.
-    lowest = math.floor((long_term_db - MARGIN_DB) / (20 * math.log10(2)))
-    highest = math.floor(math.log2(envelope.max()))
-    before = None
-    for exponent in range(min(lowest, highest), highest + 1):
-        threshold_db = 20 * exponent * math.log10(2)
-        active = _active_samples(envelope, 2.0**exponent, math.ceil(HANGOVER_S * sample_rate))
-        level_db = long_term_db + 10 * math.log10(wave.size / active)
-        above_db = level_db - threshold_db
-        if above_db <= MARGIN_DB:
-            if before is not None:
-                share = (before[1] - MARGIN_DB) / (before[1] - above_db)
-                level_db = before[0] + share * (level_db - before[0])
-            break
-        before = level_db, above_db
-    return ActiveLevel(level_db, long_term_db, min(1.0, 10 ** ((long_term_db - level_db) / 10)))
+    _refuse_channels(wave)
+    # Torch takes neither negative strides nor, without a warning, what cannot be written to.
+    batch = torch.from_numpy(np.require(wave, requirements=["C", "W"]))[None]
+    level = ActiveLevel(*(fact.item() for fact in _measure(batch, sample_rate, None)))
+    if not level.rms_db < math.inf:
+        raise InputError(NOT_FINITE)
+    return level
 
 
 def speech_level_db(wave: np.ndarray, sample_rate: int, method: str = "p56") -> float:
@@ -84,28 +111,139 @@ def speech_level_db(wave: np.ndarray, sample_rate: int, method: str = "p56") -> 
     raise InputError(f"no level method {method!r}: choose p56 or rms")
 
 
-def _mean_square(wave: np.ndarray) -> float:
+@torch.no_grad()
+def _measure(wave: Tensor, sample_rate: int, lengths: Tensor | None) -> ActiveLevels:
+    """`active_levels`, where a row of NaN or infinite samples has such an RMS."""
+    if sample_rate <= 0:
+        raise InputError(f"sample_rate is {sample_rate}: give it in Hz")
+    if wave.ndim != 2:
+        raise ValueError(f"a batch of shape {list(wave.shape)}: give [B, N]")
+    if wave.device.type == "mps":
+        return ActiveLevels(*(fact.float().to(wave.device) for fact in _measure(wave.cpu(), sample_rate, lengths)))
+    batch, size = wave.shape
+    samples = torch.full((batch,), size, device=wave.device) if lengths is None else lengths.to(wave.device)
+    if lengths is not None and (samples > size).any():
+        raise ValueError(f"lengths up to {int(samples.max())} in a batch of {size} samples: give at most these")
+    meter = _Voltmeter(batch, sample_rate, wave.device)
+    step = BLOCK * max(1, CHUNK // BLOCK // max(1, batch))
+    for start in range(0, size, step):
+        meter.feed(wave[:, start : start + step], None if lengths is None else samples - start)
+    return meter.levels(samples)
+
+
+class _Voltmeter:
+    """The speech voltmeter of P.56 for a batch of B waves that come in chunks.
+
+    The thresholds are powers of two, so how high the envelope is among them is the exponent of its float, and a
+    sample is active over a threshold if the highest exponent of the last 0.2 s is over it: one histogram of these
+    holds the activity over every threshold. It needs no loop over thresholds, nor the RMS beforehand.
+    """
+
+    def __init__(self, batch: int, sample_rate: int, device: torch.device):
+        self.keep = math.exp(-1 / (sample_rate * TIME_CONSTANT_S))
+        self.hangover = math.ceil(HANGOVER_S * sample_rate)
+        self.energy = torch.zeros(batch, dtype=torch.float64, device=device)
+        self.state = torch.zeros(batch, 2, dtype=torch.float64, device=device)  # both averages, at the last sample
+        self.recent = torch.zeros(batch, self.hangover, dtype=torch.int16, device=device)  # exponents
+        self.histogram = torch.zeros(batch, EXPONENTS, dtype=torch.int64, device=device)
+
+    def feed(self, wave: Tensor, lengths: Tensor | None) -> None:
+        """The next chunk [B, N], of whole blocks but for the last; no sample from lengths [B] on counts."""
+        outside = None
+        if lengths is not None:
+            outside = torch.arange(wave.shape[1], device=wave.device) >= lengths[:, None]
+            wave = wave.masked_fill(outside, 0)
+        padding = -wave.shape[1] % BLOCK
+        samples = torch.nn.functional.pad(wave.double(), (0, padding)).abs()
+        self.energy += torch.linalg.vector_norm(samples, dim=1).square()
+
+        envelope, self.state = _average_twice(samples, self.keep, self.state)
+        exponents = (envelope[:, : wave.shape[1]].view(torch.int64) >> 52).to(torch.int16) & (EXPONENTS - 1)  # no sign
+        exponents = torch.cat([self.recent, exponents], dim=1)
+        self.recent = exponents[:, exponents.shape[1] - self.hangover :]
+        highest = _running_maximum(exponents, self.hangover + 1)
+        if outside is not None:
+            highest = highest.masked_fill(outside, 0)
+        row = torch.arange(len(wave), dtype=torch.int32, device=wave.device)[:, None]
+        bins = highest.int().add_(EXPONENTS * row)
+        self.histogram += torch.bincount(bins.flatten(), minlength=self.histogram.numel()).view_as(self.histogram)
+
+    def levels(self, samples: Tensor) -> ActiveLevels:
+        """Levels of the waves that were fed, of which `samples` [B] count."""
+        rms_db = 10 * torch.log10(self.energy / samples.clamp(min=1))
+        heard = (self.energy > 0) & self.energy.isfinite()
+        if not heard.any():
+            return ActiveLevels(rms_db, rms_db, torch.zeros_like(rms_db))
+        at_least = self.histogram.flip(1).cumsum(1).flip(1)  # samples active over 2 ** (exponent - 1023)
+        highest = (at_least[:, 1:] > 0).sum(1)
+
+        # No level lies below the RMS, so thresholds more than the margin below it cannot be the answer.
+        lowest = ((rms_db - MARGIN_DB) / STEP_DB + 1023).floor().clamp(min=1).minimum(highest.double())
+        first, last = int(lowest.where(heard, EXPONENTS).min()) - 1, int(highest.where(heard, 0).max())
+        exponent = torch.arange(first, last + 1, dtype=torch.float64, device=samples.device)
+        active = at_least[:, first : last + 1].maximum(samples.clamp(max=self.hangover)[:, None])
+        level_db = rms_db[:, None] + 10 * torch.log10(samples[:, None] / active.double())
+        above_db = level_db - STEP_DB * (exponent - 1023)
+
+        near = (above_db <= MARGIN_DB) | (exponent >= highest[:, None])
+        index = near.int().argmax(1, keepdim=True).clamp(min=1)
+        level_0, level_1 = (level_db.gather(1, i).squeeze(1) for i in (index - 1, index))
+        above_0, above_1 = (above_db.gather(1, i).squeeze(1) for i in (index - 1, index))
+        share = ((above_0 - MARGIN_DB) / (above_0 - above_1)).where(above_1 <= MARGIN_DB, 1)
+        active_db = (level_0 + share * (level_1 - level_0)).where(heard, rms_db)
+        activity = (10 ** ((rms_db - active_db) / 10)).clamp(max=1).where(heard, 0)
+        return ActiveLevels(active_db, rms_db, activity)
+
+
+def _average_twice(wave: Tensor, keep: float, state: Tensor) -> tuple[Tensor, Tensor]:
+    """Two exponential averages in a row: p_t = keep p_{t-1} + (1 - keep) x_t, and q the same of p.
+
+    Wave [B, N], N a multiple of BLOCK, and both averages before it, state [B, 2] -> q [B, N], and both after it.
+    One matrix product averages a block as if nothing had gone before it; what had is added then: n samples on,
+    keep^n p and keep^n (q + n (1 - keep) p) are left of the averages p and q.
+    """
+    n, fade, sums = _powers(keep, wave.device)
+    blocks = wave.reshape(len(wave), wave.shape[1] // BLOCK, BLOCK)
+    q = blocks @ ((1 - keep) ** 2 * (n - n[:, None] + 1) * sums)
+    p_end = blocks @ ((1 - keep) * sums[:, -1])
+
+    keep_block = keep**BLOCK
+    p_before = _decaying_sum(torch.cat([state[:, :1], p_end], 1), keep_block)
+    q_end = q[:, :, -1] + keep_block * BLOCK * (1 - keep) * p_before[:, :-1]
+    q_before = _decaying_sum(torch.cat([state[:, 1:], q_end], 1), keep_block)
+    before = torch.stack([p_before, q_before], 2)
+    q.view(-1, BLOCK).addmm_(before[:, :-1].reshape(-1, 2), torch.stack([n * (1 - keep) * fade, fade]))
+    return q.reshape(wave.shape), before[:, -1]
+
+
+def _decaying_sum(x: Tensor, keep: float) -> Tensor:
+    """y_t = keep y_{t-1} + x_t of x [B, N], by blocks: a cumulative sum of x / keep^t would overflow."""
+    _, fade, sums = _powers(keep, x.device)
+    blocks = torch.nn.functional.pad(x, (0, -x.shape[1] % BLOCK)).unflatten(1, (-1, BLOCK))
+    y = blocks @ sums
+    if y.shape[1] > 1:
+        before = _decaying_sum(y[:, :-1, -1], keep**BLOCK)
+        y[:, 1:] += before[:, :, None] * fade
+    return y.flatten(1)[:, : x.shape[1]]
+
+
+@lru_cache(maxsize=32)
+def _powers(keep: float, device: torch.device) -> tuple[Tensor, Tensor, Tensor]:
+    """n = 1 .. BLOCK, keep^n, and the matrix [BLOCK, BLOCK] of keep^(column - row), 0 below its diagonal."""
+    n = torch.arange(1, BLOCK + 1, dtype=torch.float64, device=device)
+    return n, keep**n, (keep ** (n - n[:, None]).clamp(min=0)).triu()
+
+
+def _running_maximum(x: Tensor, window: int) -> Tensor:
+    """Maximum over the last `window` of x [B, window - 1 + N] -> [B, N], by windows doubled in turn."""
+    size = 1
+    while 2 * size <= window:
+        x = torch.maximum(x[:, size:], x[:, :-size])
+        size *= 2
+    rest = window - size
+    return torch.maximum(x[:, rest:], x[:, : x.shape[1] - rest])
+
+
+def _refuse_channels(wave: np.ndarray) -> None:
     if wave.ndim != 1:
         raise InputError(f"a wave of shape {wave.shape}: give one channel, [N]")
-    if wave.size == 0:
-        return 0.0
-    samples = wave.astype(np.float64, copy=False)
-    # np.dot would start BLAS threads, which wait for each other on a busy machine.
-    power = float(np.einsum("i,i->", samples, samples)) / wave.size
-    if not math.isfinite(power):
-        raise InputError("the wave holds NaN or infinite samples: repair it")
-    return power
-
-
-def _envelope(wave: np.ndarray, sample_rate: int) -> np.ndarray:
-    """Two exponential averages of |wave| in a row, float64 [N]."""
-    keep = math.exp(-1 / (sample_rate * TIME_CONSTANT_S))
-    once = lfilter([1 - keep], [1, -keep], np.abs(wave.astype(np.float64, copy=False)))
-    return lfilter([1 - keep], [1, -keep], once)
-
-
-def _active_samples(envelope: np.ndarray, threshold: float, hangover: int) -> int:
-    """How many samples are at or over the threshold, or at most `hangover` samples after one that is."""
-    over = np.flatnonzero(envelope >= threshold)
-    held = np.minimum(np.diff(over, append=envelope.size), hangover + 1)
-    return max(int(held.sum()), min(hangover, envelope.size))

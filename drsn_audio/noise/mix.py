@@ -46,6 +46,31 @@ def mix_at_snr(
     return speech + noise_part, noise_part
 
 
+def combine_noises(
+    noises: Tensor, gains_db: Tensor, *, start: Tensor | None = None, lengths: Tensor | None = None
+) -> Tensor:
+    """Several noises at once, [B, K, N] -> their sum [B, N], such as a car that passes a babble.
+
+    Each is brought to an RMS of 1 over the span of the speech and then to its gain, gains_db [B, K]: in dB relative
+    to the first where that has 0. -inf leaves one out. `mix_at_snr` of the sum gives the SNR of all together.
+
+    Raises:
+        InputError: names the rows of which a noise that is not left out is silent over the span, or has a gain that
+            is NaN or +inf, or whose first noise is left out.
+    """
+    _refuse(gains_db.isnan().any(1) | (gains_db == math.inf).any(1), "a gain of NaN or +inf: give dB, or -inf for none")
+    left_out = gains_db == -math.inf
+    _refuse(left_out[:, 0], "its first noise is left out, to which the others are relative: give it 0 dB")
+    spans = [None if bound is None else bound.repeat_interleave(noises.shape[1]) for bound in (start, lengths)]
+    factors = _amplitude(gains_db) / _rms(noises.flatten(0, 1), *spans).view_as(gains_db)
+    factors = factors.masked_fill(left_out, 0).to(noises.dtype)  # what is left out may have no RMS
+    total = noises[:, 0] * factors[:, :1]
+    for place in range(1, noises.shape[1]):
+        total.addcmul_(noises[:, place], factors[:, place : place + 1])
+    _refuse(~total.sum(1).isfinite(), "one of its noises is silent or non-finite where the speech is: draw another")
+    return total
+
+
 def noise_at_level(
     noise: Tensor, level_db: Tensor, *, start: Tensor | None = None, lengths: Tensor | None = None
 ) -> Tensor:

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.random import Generator
 
 from drsn_audio.errors import InputError
+from drsn_audio.noise.colour import gaussian_noise, laplacian_noise, pink_noise
 from drsn_audio.noise.factory import draw_factory
 from drsn_audio.noise.scene import Place, record
 from drsn_audio.noise.street import draw_street
@@ -34,6 +35,9 @@ def factory_noise(num_samples: int, sample_rate: int, seed: int) -> np.ndarray:
 SYNTHETIC_NOISES: dict[str, Callable[[int, int, int], np.ndarray]] = {
     "street": street_noise,
     "factory": factory_noise,
+    "gaussian": gaussian_noise,
+    "laplacian": laplacian_noise,
+    "pink": pink_noise,
 }
 
 

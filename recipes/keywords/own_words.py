@@ -163,7 +163,7 @@ def _recordings(request: Request) -> list[Cut]:
         dev_share=0.0,
         test_share=0.0,
     )
-    for path, reason in prepared.skipped:
+    for path, reason, _ in prepared.skipped:
         print(f"left out: {path}: {reason}")
     cuts = read_cuts(prepared.manifests.values())
     if any(own_data.word_of(cut) == SILENCE for cut in cuts):

@@ -19,6 +19,11 @@ def table(load, made):
     return {cut.id: tuple(cut.custom[key] for key in keys) for cut in load(made.manifests["noise"])}
 
 
+def faults(made):
+    """kind -> names of the files, lists or folders"""
+    return {kind: [fault.path.name for fault in found] for kind, found in made.faults.items()}
+
+
 @pytest.fixture
 def urbansound(tmp_path, write_tone):
     root = tmp_path / "us8k"
@@ -43,9 +48,25 @@ def test_urbansound_follows_its_table(urbansound, tmp_path, load):
         "7-1-0-0": ("street", "car_horn", "7", 1),
         "9-7-0-0": ("machinery", "jackhammer", "9", 2),
     }
-    assert [(skipped.path.stem, skipped.reason) for skipped in made.skipped] == [("9-7-0-1", "is digitally silent")]
-    assert made.notes[0] == "UrbanSound8K.csv names 1 files that are not here, first 8-0-0-0.wav"
-    assert "1 files are not in UrbanSound8K.csv" in made.notes[1]
+    assert faults(made) == {
+        "silent audio": ["9-7-0-1.flac"],
+        "listed but not there": ["UrbanSound8K.csv"],
+        "not in the list": ["stray.flac"],
+    }
+    assert "fold10/8-0-0-0.wav" in made.faults["listed but not there"][0].reason
+
+
+def test_urbansound_counts_malformed_and_doubled_rows_and_takes_flac_before_ogg(urbansound, tmp_path, load, write_tone):
+    csv = urbansound / "metadata" / "UrbanSound8K.csv"
+    csv.write_text(
+        csv.read_text() + "9-7-0-0.wav,9,0,4,1,2,7,jackhammer\n1-1-1-1.wav,1,0,4,1,two,1,siren\n1-1-1-2.wav\n"
+    )
+    write_tone(urbansound / "audio" / "fold1" / "7-1-0-0.ogg")
+    made = prepare_urbansound8k(urbansound, tmp_path / "out", progress=False)
+    assert faults(made)["duplicated id"] == ["7-1-0-0.ogg", "UrbanSound8K.csv"]
+    assert [fault.reason[:6] for fault in made.faults["malformed line"]] == ["row 7 ", "row 8 "]
+    sources = {cut.id: cut.recording.sources[0].source for cut in load(made.manifests["noise"])}
+    assert sources["7-1-0-0"].endswith("fold1/7-1-0-0.flac")
 
 
 def test_urbansound_without_a_usable_table(urbansound, tmp_path):
@@ -63,6 +84,7 @@ def test_esc50_follows_its_table(tmp_path, write_tone, load):
     write_tone(root / "audio" / "1-17367-A-10.wav")
     write_tone(root / "audio" / "4-5-B-44.wav")
     write_tone(root / "audio" / "2-6-A-0.wav")
+    write_tone(root / "audio" / "5-9-A-0.wav")
     (root / "meta").mkdir()
     (root / "meta" / "esc50.csv").write_text(
         "filename,fold,target,category,esc10,src_file,take\n"
@@ -70,6 +92,8 @@ def test_esc50_follows_its_table(tmp_path, write_tone, load):
         "4-5-B-44.wav,4,44,engine,False,5,B\n"
         "2-6-A-0.wav,2,0,dog,True,6,A\n"
         "3-7-A-0.wav,3,0,dog,True,7,A\n"
+        "4-5-B-44.wav,4,44,engine,False,5,B\n"
+        "3-8-A-0.wav,three,0,dog,True,8,A\n"
     )
     made = prepare_esc(root, tmp_path / "out", progress=False)
     assert table(load, made) == {
@@ -77,7 +101,12 @@ def test_esc50_follows_its_table(tmp_path, write_tone, load):
         "4-5-B-44": ("machinery", "engine", "5", 4),
         "2-6-A-0": ("other", "dog", "6", 2),
     }
-    assert made.notes == ["esc50.csv names 1 files that are not here, first 3-7-A-0.wav"]
+    assert faults(made) == {
+        "duplicated id": ["esc50.csv"],
+        "listed but not there": ["esc50.csv"],
+        "malformed line": ["esc50.csv"],
+        "not in the list": ["5-9-A-0.wav"],
+    }
 
 
 def test_esc10_is_read_from_its_folders(tmp_path, write_tone, load):
@@ -94,7 +123,7 @@ def test_esc10_is_read_from_its_folders(tmp_path, write_tone, load):
         "2-10-A": ("other", "sea_waves", "10", 2),
         "2-11-A": ("other", "dog", "11", 2),
     }
-    assert "1 files are not ESC clips" in made.notes[0]
+    assert faults(made) == {"misplaced audio": ["memo.ogg"]}
 
 
 def test_tables_of_kinds_name_known_kinds():

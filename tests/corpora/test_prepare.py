@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import json
 import os
 
 import numpy as np
@@ -12,8 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from drsn_audio.audio import AudioError
-from drsn_audio.corpora import CORPORA
-from drsn_audio.corpora.cuts import NoiseFile, SpeechFile
+from drsn_audio.corpora import CORPORA, WITHOUT_SOURCE
+from drsn_audio.corpora.cuts import NoiseFile, Skipped, SpeechFile
 from drsn_audio.corpora.prepare import prepare, unit_hash
 
 
@@ -86,8 +87,34 @@ def test_unusable_files_are_skipped_with_their_reason(tmp_path, write_tone):
     assert "no such file" in reasons["missing"]
     assert "not audio" in reasons["text"]
     assert "too short for speech (399 samples)" in reasons["click"]
-    assert "skipped 7 files" in str(made)
-    assert "1 train" in str(made)
+    assert {kind: len(found) for kind, found in made.faults.items()} == {
+        "undecodable audio": 5,
+        "silent audio": 1,
+        "short audio": 1,
+    }
+
+
+def test_the_summary_counts_by_kind_with_an_example_and_the_list_is_whole(tmp_path, write_tone):
+    write_tone(tmp_path / "good.wav")
+    for name in "abc":
+        (tmp_path / f"{name}.wav").write_text("this is not audio")
+    out, lost = tmp_path / "out", Skipped(tmp_path / "list.txt", "names d.wav", "listed but not there")
+    files = [speech(tmp_path / f"{name}.wav") for name in ("good", "a", "b", "c")]
+    made = prepare("x", out, files, skipped=[lost], progress=False)
+    lines = str(made).splitlines()
+    assert lines[0].startswith("x: 1 train -> ")
+    assert lines[1] == f"skipped 3 files; faults by kind, all of them in {out / 'faults.jsonl'}:"
+    assert lines[2] == f"  1 listed but not there, first {tmp_path / 'list.txt'}: names d.wav"
+    assert lines[3].startswith(f"  3 undecodable audio, first {tmp_path / 'a.wav'}: not audio")
+    assert len(lines) == 4
+    written = [json.loads(line) for line in (out / "faults.jsonl").read_text().splitlines()]
+    assert [(fault["kind"], fault["path"]) for fault in written] == [
+        ("listed but not there", str(tmp_path / "list.txt")),
+        *(("undecodable audio", str(tmp_path / f"{name}.wav")) for name in "abc"),
+    ]
+    assert all(fault["reason"] for fault in written)
+    prepare("x", out, files[:1], progress=False)
+    assert not (out / "faults.jsonl").exists()  # those of an earlier call would be taken for this one's
 
 
 def test_nothing_usable_is_an_error_that_names_a_reason(tmp_path):
@@ -97,10 +124,17 @@ def test_nothing_usable_is_an_error_that_names_a_reason(tmp_path):
     assert not (tmp_path / "out").exists()
 
 
-def test_two_files_of_one_id_are_an_error(tmp_path, write_tone):
-    paths = [write_tone(tmp_path / "a.wav"), write_tone(tmp_path / "a.flac")]
-    with pytest.raises(ValueError, match=r"'a' .*a\.wav and .*a\.flac.*keep one"):
-        prepare("x", tmp_path / "out", [speech(path) for path in paths], progress=False)
+def test_of_two_files_of_one_id_the_first_that_can_be_used_is_kept(tmp_path, write_tone, load):
+    """FLAC before the others; a torn one leaves its place to the next."""
+    paths = [write_tone(tmp_path / name) for name in ("a.wav", "a.flac", "b.wav")] + [tmp_path / "b.flac"]
+    paths[-1].write_text("torn")
+    made = prepare("x", tmp_path / "out", [speech(path) for path in paths], progress=False)
+    kept = [cut.recording.sources[0].source for cut in load(made.manifests["train"])]
+    assert kept == [str(tmp_path / "a.flac"), str(tmp_path / "b.wav")]
+    (double,) = made.faults["duplicated id"]
+    assert double.path == tmp_path / "a.wav"
+    assert f"has the id a, as has {tmp_path / 'a.flac'}, which is kept" in double.reason
+    assert len(made.faults["undecodable audio"]) == 1
 
 
 def test_same_files_give_the_same_bytes_in_any_order(tmp_path, write_tone):
@@ -144,12 +178,12 @@ def test_out_that_is_a_file_is_named(tmp_path, write_tone):
         prepare("x", path, [speech(path)], progress=False)
 
 
-@pytest.mark.parametrize("name", ["speech-commands", "free-spoken-digits", "urbansound8k", "esc", "folder"])
+@pytest.mark.parametrize("name", [n for n in CORPORA if n not in {*WITHOUT_SOURCE, "noise-folder"}])
 def test_wrong_folders_are_told_what_was_expected(name, tmp_path, write_tone):
     (tmp_path / "empty").mkdir()
     file = write_tone(tmp_path / "a.wav")
     for source in (tmp_path / "empty", tmp_path / "nowhere", file):
-        with pytest.raises(AudioError, match=r"\.(wav|ogg).*files"):
+        with pytest.raises(AudioError, match=r"(\.(wav|ogg|txt)|chNN|NAME).*files"):
             CORPORA[name](source, tmp_path / "out", progress=False)
 
 

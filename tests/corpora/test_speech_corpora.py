@@ -7,7 +7,6 @@ import pytest
 from drsn_audio.audio import AudioError
 from drsn_audio.corpora.folder import prepare_folder
 from drsn_audio.corpora.free_spoken_digits import prepare_free_spoken_digits
-from drsn_audio.corpora.running_speech import prepare_running_speech
 from drsn_audio.corpora.speech_commands import prepare_speech_commands
 
 
@@ -24,6 +23,11 @@ def speech_commands(tmp_path, write_tone):
     (root / "validation_list.txt").write_text("yes/b2_nohash_0.wav\nyes/gone_nohash_0.wav\n")
     (root / "testing_list.txt").write_text("no/c3_nohash_0.wav\n")
     return root
+
+
+def faults(made):
+    """kind -> names of the files, lists or folders"""
+    return {kind: [fault.path.name for fault in found] for kind, found in made.faults.items()}
 
 
 def ids(load, made):
@@ -44,7 +48,25 @@ def test_speech_commands_parts_follow_the_lists_whatever_the_ending(speech_comma
         "tap",
         0,
     )
-    assert made.notes == ["validation_list.txt names 1 files that are not here, first yes/gone_nohash_0"]
+    assert faults(made) == {"listed but not there": ["validation_list.txt"]}
+    assert "names yes/gone_nohash_0," in made.skipped[0].reason
+
+
+def test_speech_commands_faults_are_counted(speech_commands, tmp_path, write_tone):
+    write_tone(speech_commands / "yes" / "loose.flac")
+    write_tone(speech_commands / "yes" / "b2_nohash_0.wav")
+    (speech_commands / "up").mkdir()
+    with (speech_commands / "testing_list.txt").open("a") as file:
+        file.write("what is this\nyes/b2_nohash_0.wav\n")
+    made = prepare_speech_commands(speech_commands, tmp_path / "out", progress=False)
+    assert made.counts == {"train": 20, "dev": 1, "test": 1, "noise": 1}  # a clip of two lists stays in the first
+    assert faults(made) == {
+        "duplicated id": ["testing_list.txt", "b2_nohash_0.wav"],
+        "empty folder": ["up"],
+        "listed but not there": ["validation_list.txt"],
+        "malformed line": ["testing_list.txt"],
+        "misplaced audio": ["loose.flac"],
+    }
 
 
 def test_protocol_12_caps_the_other_words(speech_commands, tmp_path, load):
@@ -99,6 +121,12 @@ def test_digits_by_speaker(digits, tmp_path, load):
     assert words["0_e_4"] == "zero"
     assert words["7_f_5"] == "seven"
     assert {cut.sampling_rate for cut in load(made.manifests["test"])} == {8000}
+
+
+def test_digits_of_another_name_are_counted(digits, tmp_path, write_tone):
+    write_tone(digits / "recordings" / "seven.wav", sample_rate=8000)
+    made = prepare_free_spoken_digits(digits, tmp_path / "out", progress=False)
+    assert faults(made) == {"misplaced audio": ["seven.wav"]}
 
 
 def test_digits_as_published(digits, tmp_path, load):
@@ -192,48 +220,3 @@ def test_real_digits(real_data, tmp_path):
     made = prepare_free_spoken_digits(real_data / "free_spoken_digit_dataset", tmp_path, progress=False)
     assert made.counts == {"train": 1200, "dev": 400, "test": 800}
     assert made.skipped == []
-
-
-@pytest.fixture
-def librispeech(tmp_path, write_tone):
-    """Twenty speakers of two utterances, 4.9 s and 1 s; the third's first holds the word STOP, the fourth's is lost."""
-    root = tmp_path / "LibriSpeech" / "dev-clean"
-    for speaker in range(1, 21):
-        chapter = root / str(speaker) / "7"
-        text = "THEY WOULD STOP HERE" if speaker == 3 else "A NONSTOP JOURNEY"
-        for index, duration_s in enumerate((4.9, 1.0)):
-            write_tone(chapter / f"{speaker}-7-000{index}.flac", duration_s=duration_s)
-        (chapter / f"{speaker}-7.trans.txt").write_text(f"{speaker}-7-0000 {text}\n{speaker}-7-0001 HE SAID\n")
-    (root / "4" / "7" / "4-7-0000.flac").unlink()
-    return root
-
-
-def test_running_speech_in_windows_without_the_words(librispeech, tmp_path, load):
-    made = prepare_running_speech(librispeech, tmp_path / "out", without=["stop"], progress=False)
-    cuts = {part: load(path) for part, path in made.manifests.items()}
-    assert made.counts == {part: len(found) for part, found in cuts.items()}
-    assert made.notes == ["*.trans.txt names 1 files that are not here, first 4-7-0000"]
-    speakers = {part: {cut.supervisions[0].speaker for cut in found} for part, found in cuts.items()}
-    assert speakers["train"].isdisjoint(speakers["test"])
-    assert len(speakers["train"]) + len(speakers["test"]) == 20
-    windows = {cut.id: cut for found in cuts.values() for cut in found}
-    assert {cut.supervisions[0].text for cut in windows.values()} == {"unknown"}
-    assert [id for id in windows if id.startswith("3-")] == ["3-7-0001@0"]  # STOP is a word of its own there
-    assert [id for id in windows if id.startswith("4-")] == ["4-7-0001@0"]
-    # 4.9 s are two windows of 2 s: a third would be less than half as long. 1 s is one.
-    spans = {id: (cut.start, cut.duration, cut.load_audio().shape) for id, cut in windows.items() if id[:2] == "5-"}
-    assert spans == {
-        "5-7-0000@0": (0.0, 2.0, (1, 32000)),
-        "5-7-0000@1": (2.0, 2.0, (1, 32000)),
-        "5-7-0001@0": (0.0, 1.0, (1, 16000)),
-    }
-    assert all(cut.custom["active_level_db"] == pytest.approx(-23, abs=0.5) for cut in windows.values())
-
-
-def test_running_speech_that_is_none(librispeech, tmp_path):
-    with pytest.raises(ValueError, match="window_s 0 must be positive"):
-        prepare_running_speech(librispeech, tmp_path / "out", window_s=0, progress=False)
-    with pytest.raises(ValueError, match="every utterance holds one of the words"):
-        prepare_running_speech(librispeech, tmp_path / "out", without=["a", "here", "said"], progress=False)
-    with pytest.raises(AudioError, match=r"no SPEAKER/CHAPTER/\*\.trans\.txt files"):
-        prepare_running_speech(tmp_path / "out", tmp_path / "out2", progress=False)

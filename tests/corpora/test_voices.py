@@ -146,7 +146,7 @@ def test_words_longer_than_the_clip_are_skipped_with_a_remedy(tmp_path):
     words = ["up", "international understanding"]
     made = prepare_voices(None, tmp_path, words=words, voices_per_part=(2, 0, 0), progress=False)
     assert made.counts == {"train": 2}
-    assert all("more than duration_s 1: raise it" in reason for _, reason in made.skipped)
+    assert all("more than duration_s 1: raise it" in clip.reason for clip in made.skipped)
     assert len(made.skipped) == 2
 
 
