@@ -26,7 +26,9 @@ from drsn_audio.config import ConfigError
 from drsn_audio.corpora import CORPORA
 from drsn_audio.datasets.draws import draw_generator
 from drsn_audio.datasets.manifests import read_cuts
-from drsn_audio.datasets.mix_inputs import NoiseItem, RecordedNoise
+from drsn_audio.datasets.mix_inputs import NoiseItem
+from drsn_audio.datasets.mix_noise import RecordedNoise
+from drsn_audio.datasets.mix_sources import Sources
 from drsn_audio.noise.estimate import MAX_RATE, MIN_DURATION_S, estimate_snr
 from drsn_audio.noise.level import speech_level_db
 from drsn_audio.noise.mix import mix_at_snr
@@ -50,8 +52,8 @@ def found(data: Path, names: tuple[str, ...]) -> Path | None:
 def noises(data: Path, scratch: Path) -> dict[str, Noise]:
     """Name -> draw(num_samples, rng) -> noise [N] at 16 kHz."""
     draws: dict[str, Noise] = {"white": lambda n, rng: rng.standard_normal(n)}
-    for name, make in SYNTHETIC_NOISES.items():
-        draws[name] = lambda n, rng, make=make: make(n, MAX_RATE, int(rng.integers(2**31)))
+    for name in ("street", "factory"):
+        draws[name] = lambda n, rng, make=SYNTHETIC_NOISES[name]: make(n, MAX_RATE, int(rng.integers(2**31)))
     for corpus, names in NOISES.items():
         source = found(data, names)
         if source is None:
@@ -60,10 +62,12 @@ def noises(data: Path, scratch: Path) -> dict[str, Noise]:
         for cut in read_cuts([CORPORA[corpus](source, scratch / corpus, progress=False).manifests["noise"]]):
             noise_class = cut.custom["noise_class"]
             path = Path(cut.recording.sources[0].source)
-            classes.setdefault(noise_class, []).append(NoiseItem(cut.id, path, noise_class, cut.id, cut))
+            classes.setdefault(noise_class, []).append(NoiseItem(cut.id, path, noise_class, cut.id, None))
         for name, items in sorted(classes.items()):
-            recorded = RecordedNoise(items)
-            draws[name] = lambda n, rng, recorded=recorded: recorded(n, MAX_RATE, rng)[0].wave
+            recorded, sources = RecordedNoise(items, "noise", source.absolute()), Sources({"noise": source.absolute()})
+            draws[name] = lambda n, rng, draw=recorded.draw, sources=sources: (
+                draw(sources, n, slice(None), MAX_RATE, rng)[0].wave
+            )
     return draws
 
 

@@ -196,6 +196,8 @@ def _umask() -> int:
 def find_audio(place: str | Path) -> Iterator[Path]:
     """A file, a folder (searched in depth, sorted) or a glob pattern -> audio files, one by one.
 
+    Of a folder, no more names are held than those beside the file, and beside the folders above it.
+
     A file named outright is passed on whatever its ending.
 
     Raises:
@@ -204,15 +206,12 @@ def find_audio(place: str | Path) -> Iterator[Path]:
     place = Path(place)
     if os.path.isdir(place):  # Path.is_dir and Path.exists raise where a name is too long
         closed: list[OSError] = []
-        found = sorted(
-            Path(folder, name)
-            for folder, _, names in os.walk(place, onerror=closed.append)
-            for name in names
-            if Path(name).suffix.lower() in EXTENSIONS and not name.startswith(".")
-        )
-        if not found and not closed:
+        nothing = True
+        for path in _walk(place, closed):
+            nothing = False
+            yield path
+        if nothing and not closed:
             raise AudioError(f"{place}: a folder without audio files ({', '.join(EXTENSIONS)}): check the path")
-        yield from found
         if closed:
             more = f" and {len(closed) - 1} other folders" if len(closed) > 1 else ""
             reason = closed[0].strerror
@@ -224,3 +223,19 @@ def find_audio(place: str | Path) -> Iterator[Path]:
         if not matches:
             raise AudioError(f"{place}: no file matches this pattern: check it, and quote it for the shell")
         yield from (Path(match) for match in matches)
+
+
+def _walk(folder: Path, closed: list[OSError]) -> Iterator[Path]:
+    """Audio files in depth, in the order of their paths; folders that may not be read are added to `closed`."""
+    try:
+        with os.scandir(folder) as entries:
+            found = sorted((entry.name, entry.is_dir(follow_symlinks=False), entry.is_symlink()) for entry in entries)
+    except OSError as error:
+        closed.append(error)
+        return
+    for name, is_folder, is_link in found:
+        path = folder / name
+        if is_folder:
+            yield from _walk(path, closed)
+        elif path.suffix.lower() in EXTENSIONS and not name.startswith(".") and not (is_link and os.path.isdir(path)):
+            yield path

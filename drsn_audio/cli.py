@@ -45,8 +45,8 @@ def guarded(command: Callable[[], int | None], quiet: bool = False) -> int:
     except BrokenPipeError:  # e.g. | head: what is left in the buffer would fail again at exit
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
-    except KeyboardInterrupt:
-        print("stopped", file=sys.stderr)
+    except KeyboardInterrupt as interrupt:
+        print(str(interrupt) or "stopped", file=sys.stderr)
         return 130
     except Exception as error:
         message = _blame(error)
@@ -63,7 +63,7 @@ def _blame(error: Exception) -> str | None:
             f"{error.filename or 'a file'}: {error.strerror}: check the path, its permissions and the room on the disk"
         )
     if isinstance(error, ModuleNotFoundError) and error.name and not error.name.startswith("drsn_audio"):
-        extra = "peers" if error.name == "pocketsphinx" else "train"
+        extra = {"pocketsphinx": "peers", "pyroomacoustics": "rooms"}.get(error.name, "train")
         return f"{error.name} is not installed: pip install 'drsn-audio[{extra}]'"
     return str(error) if isinstance(error, InputError) else None
 
@@ -106,16 +106,11 @@ def _parser() -> argparse.ArgumentParser:
     sub = command(
         "mix", commands.mix, "Mix speech with noise at chosen signal-to-noise ratios.",
         "drsn-audio mix runs/demo/data/commands/test street --snr 20 5 -5 -o mixes",
+        "drsn-audio mix --from-manifest mixes/mix.jsonl.gz -o mixes-again",
+        more="Interrupted, the same command goes on where it stopped. The manifest, mix.jsonl.gz, names everything "
+        "that was drawn, and --from-manifest makes the same files from it.",
     )  # fmt: skip
-    sub.add_argument("speech", metavar="SPEECH", help="a file, folder, glob or manifest (.jsonl.gz)")
-    sub.add_argument("noise", metavar="NOISE", help="the same, or street | factory (synthesised)")
-    sub.add_argument("--snr", type=float, nargs="+", required=True, metavar="DB", help="one or more, in dB")
-    sub.add_argument("-o", "--out", required=True, help="the file for one input and one SNR, else a folder")
-    sub.add_argument(
-        "--level", choices=("p56", "rms"), default="p56", help="level of the speech (default: p56, active)"
-    )
-    sub.add_argument("--seed", type=int, default=0, help="of the noise draws (default: 0)")
-    sub.add_argument("--stems", action="store_true", help="write the clean and the noise part beside each mix")
+    _mix_arguments(sub)
 
     sub = command(
         "estimate-snr", commands.estimate_snr, "Signal-to-noise ratio of each file, of which nothing else is known.",
@@ -165,3 +160,66 @@ def _parser() -> argparse.ArgumentParser:
     sub.add_argument("--device", default="cpu", help="cpu, cuda, mps (default: cpu)")
     sub.add_argument("-o", "--out", help="folder for run.json, table and pictures")
     return parser
+
+
+def _mix_arguments(sub: argparse.ArgumentParser) -> None:
+    sub.add_argument("speech", metavar="SPEECH", nargs="?", help="a file, folder, glob or manifest (.jsonl.gz)")
+    sub.add_argument(
+        "noise",
+        metavar="NOISE",
+        nargs="?",
+        help="the same, or a synthesised one: street | factory | gaussian | laplacian | pink",
+    )
+    sub.add_argument("--snr", type=float, nargs="+", metavar="DB", help="one or more, in dB; inf: the clean speech")
+    sub.add_argument("-o", "--out", required=True, help="the file for one input and one SNR, else a folder")
+    sub.add_argument(
+        "--level", choices=("p56", "rms"), default="p56", help="level of the speech (default: p56, active)"
+    )
+    sub.add_argument("--seed", type=int, default=0, help="of all draws (default: 0)")
+    sub.add_argument("--stems", action="store_true", help="write the clean and the noise part beside each mix")
+    sub.add_argument("--format", choices=("wav", "flac"), help="of the mixes (default: that of the speech)")
+    sub.add_argument("--jobs", type=int, default=1, metavar="N", help="processes; the result is the same (default: 1)")
+    sub.add_argument(
+        "--plot",
+        type=int,
+        nargs="?",
+        const=20,
+        default=0,
+        metavar="N",
+        help="spectrograms of the first N mixes (default of N: 20), <name>.png beside them",
+    )
+    drawn = sub.add_argument_group("more that is drawn, by seed and utterance; each off by default")
+    drawn.add_argument(
+        "--snr-law",
+        choices=("fixed", "listed", "uniform", "normal"),
+        default="fixed",
+        help="fixed: every utterance at each SNR (default); else one for each utterance, in OUT/<kind>/<path>: listed, "
+        "one of --snr; uniform, between two; normal, with a mean and a deviation",
+    )
+    drawn.add_argument("--background", metavar="NOISE", help="a second noise, under the first; the SNR is that of both")
+    drawn.add_argument(
+        "--background-db",
+        type=float,
+        nargs="+",
+        default=[-10.0],
+        metavar="DB",
+        help="its level against the first, or the lowest and the highest (default: -10)",
+    )
+    drawn.add_argument("--lead-in", type=float, default=0.0, metavar="S", help="noise before the speech, in s")
+    drawn.add_argument("--trail", type=float, default=0.0, metavar="S", help="noise after it")
+    drawn.add_argument(
+        "--rooms", metavar="ROOMS", help="'drawn', or a folder or manifest of responses: the speech is heard in a room"
+    )
+    device = sub.add_argument_group(
+        "what the recording device does to the mix (not to its stems; the SNR is before it)"
+    )
+    device.add_argument("--band", type=float, nargs=2, metavar="HZ", help="lowest and highest frequency, e.g. 300 3400")
+    device.add_argument("--gain", type=float, default=0.0, metavar="DB", help="before it clips")
+    device.add_argument("--clip", type=float, metavar="DB", help="level at which it clips, dB full scale, e.g. -6")
+    device.add_argument("--mu-law", action="store_true", help="8-bit mu-law and back")
+    again = sub.add_argument_group("the same again, bit for bit, instead of SPEECH, NOISE and all options above")
+    again.add_argument("--from-manifest", metavar="M", help="a manifest that mix made, with its mix.json beside it")
+    for root in ("speech", "noise", "background", "rooms"):
+        again.add_argument(
+            f"--{root}-root", metavar="FOLDER", help=f"where the {root} lies here (default: as in mix.json)"
+        )

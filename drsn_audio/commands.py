@@ -40,22 +40,51 @@ def prepare(options: argparse.Namespace) -> int:
 
 
 def mix(options: argparse.Namespace) -> int:
+    from drsn_audio.config import ConfigError
+    from drsn_audio.datasets.mix_rebuild import rebuild
     from drsn_audio.datasets.mixing import mix_files
+    from drsn_audio.evaluation.provenance import command_line
+    from drsn_audio.reports.spectrogram import plot_mix
 
-    report = mix_files(
-        options.speech,
-        options.noise,
-        options.snr,
-        options.out,
-        level=options.level,
-        seed=options.seed,
-        stems=options.stems,
-        progress=not options.quiet,
-    )
-    for path in report.written:
-        print(path)
+    settings = {"jobs": options.jobs, "progress": not options.quiet, "written": print, "command": command_line()}
+    if options.from_manifest:
+        if options.speech or options.snr:
+            raise ConfigError("--from-manifest has SPEECH, NOISE and --snr from the manifest: leave them out")
+        roots = {name: getattr(options, f"{name}_root") for name in ("speech", "noise", "background", "rooms")}
+        roots = {name: Path(root) for name, root in roots.items() if root}
+        report = rebuild(options.from_manifest, options.out, roots=roots, **settings)
+    else:
+        if not options.noise or not options.snr:
+            raise ConfigError("mix takes SPEECH NOISE --snr DB, or --from-manifest M: see drsn-audio mix --help")
+        report = mix_files(
+            options.speech,
+            options.noise,
+            options.snr,
+            options.out,
+            plot=plot_mix,
+            plots=options.plot,
+            level=options.level,
+            seed=options.seed,
+            stems=options.stems,
+            format=options.format,
+            snr_law=options.snr_law,
+            background=options.background,
+            background_db=tuple(options.background_db),
+            lead_in_s=options.lead_in,
+            trail_s=options.trail,
+            rooms=options.rooms,
+            band_hz=tuple(options.band) if options.band else None,
+            gain_db=options.gain,
+            clip_db=options.clip,
+            mu_law=options.mu_law,
+            **settings,
+        )
     for failed, reason in report.failed:
         print(f"error: {one_line(f'{failed}: {reason}')}", file=sys.stderr)
+    if report.kept and not options.quiet:
+        print(f"{report.kept} of {report.mixes} mixes were there, whole, from an earlier run", file=sys.stderr)
+    for utterance, reason in report.changed:
+        print(f"note: {one_line(f'{utterance}: mixed again, for {reason}')}", file=sys.stderr)
     return BAD_INPUT if report.failed else 0
 
 

@@ -106,11 +106,13 @@ class DataConfig:
     noise_test: list[NoiseSource] = field(default_factory=list)
     level: str = "p56"  # what the SNR refers to: p56 | rms
     silence_share: float = 0.08  # noise-only clips among all in dev and test, labelled "silence"
+    rooms: list[str] = field(default_factory=list)  # manifests of room responses, for augment.reverb_share
 
 
 @dataclass(frozen=True)
 class AugmentConfig:
-    snr_db: list[float] = field(default_factory=lambda: [-10.0, 25.0])  # drawn uniformly per clip
+    snr_law: str = "uniform"  # fixed | listed | uniform (lowest, highest) | normal (mean, standard deviation)
+    snr_db: list[float] = field(default_factory=lambda: [-10.0, 25.0])  # drawn per clip by that law
     clean_share: float = 0.1  # clips without noise
     silence_share: float = 0.1  # noise-only clips among all in training
     silence_db: list[float] = field(default_factory=lambda: [-75.0, -15.0])  # level of noise-only clips, dB full scale
@@ -120,6 +122,15 @@ class AugmentConfig:
     noise_speed: list[float] = field(default_factory=lambda: [0.8, 1.25])
     noise_equaliser_db: float = 8.0  # standard deviation of the noise's gains over frequency: other places
     mix_equaliser_db: float = 3.0  # of the finished mix: other microphones
+    noises: int = 1  # how many a clip has at once, at most; each number equally often
+    further_noise_db: list[float] = field(default_factory=lambda: [-20.0, 0.0])  # of each further one, to the first
+    reverb_share: float = 0.0  # clips in a room of data.rooms; the SNR is then that of the reverberant speech
+    band_share: float = 0.0  # mixes that a device limits to a band, of these edges
+    band_low_hz: list[float] = field(default_factory=lambda: [50.0, 400.0])
+    band_high_hz: list[float] = field(default_factory=lambda: [2500.0, 7000.0])
+    clip_share: float = 0.0  # mixes that a device clips, dB re full scale
+    clip_db: list[float] = field(default_factory=lambda: [-20.0, -6.0])
+    mu_law_share: float = 0.0  # mixes sent as 8-bit mu-law
     frequency_masks: int = 2  # SpecAugment
     frequency_mask_bins: int = 6
     time_masks: int = 2

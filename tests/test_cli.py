@@ -246,6 +246,52 @@ def test_what_mix_refuses(cli, files, tmp_path, speech, noise, snr, reason):
     assert not (tmp_path / "o.wav").exists()
 
 
+def test_mix_again_from_its_manifest(cli, files, tmp_path):
+    assert cli("mix", files, "street", "--snr", "5", "-o", tmp_path / "out", "--quiet")[0] == 0
+    arguments = ["mix", "--from-manifest", tmp_path / "out/mix.jsonl.gz", "-o", tmp_path / "again", "--quiet"]
+    status, out, err = cli(*arguments)
+    assert (status, err) == (0, [])
+    assert out == [f"{tmp_path}/again/street/5dB/{name}" for name in ("a.wav", "c.wav", "deep/b.flac")]
+    assert (tmp_path / "again/mix.jsonl.gz").read_bytes() == (tmp_path / "out/mix.jsonl.gz").read_bytes()
+    sf.write(files / "a.wav", 0.5 * sf.read(files / "a.wav")[0], 16000)
+    arguments[-2] = tmp_path / "third"
+    status, out, err = cli(*arguments)
+    assert (status, len(out), len(err)) == (2, 2, 1)
+    assert f"its input {files}/a.wav is another file" in err[0]
+
+
+def test_mix_needs_all_or_a_manifest(cli, files, tmp_path):
+    for arguments in (["mix", "-o", "x"], ["mix", files, "street", "-o", "x"]):
+        status, _, err = cli(*arguments)
+        assert (status, len(err)) == (2, 1)
+        assert "mix takes SPEECH NOISE --snr DB" in err[0]
+    status, _, err = cli("mix", files, "street", "--from-manifest", "m.jsonl.gz", "-o", "x")
+    assert (status, len(err)) == (2, 1)
+    assert "leave them out" in err[0]
+
+
+def test_mix_with_everything_on(cli, files, tmp_path):
+    options = ["--snr-law", "uniform", "--background", "pink", "--background-db", "-20", "-10", "--lead-in", "0.1"]
+    options += ["--trail", "0.1", "--band", "300", "3400", "--gain", "6", "--clip", "-6", "--mu-law", "--plot", "1"]
+    status, out, err = cli("mix", files, "factory", "--snr", "0", "10", "-o", tmp_path / "out", "--quiet", *options)
+    assert (status, len(out), err) == (0, 3, [])
+    assert sf.info(tmp_path / "out/factory/a.wav").frames == 4800 + 2 * 1600
+    assert (tmp_path / "out/factory/a.png").read_bytes()[:4] == b"\x89PNG"
+    assert len(list((tmp_path / "out").rglob("*.png"))) == 1
+
+
+def test_an_interrupted_mix_says_how_to_go_on(cli, files, tmp_path, monkeypatch):
+    from drsn_audio.datasets.mix_journal import Journal
+
+    def stop(*_):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Journal, "add", stop)
+        status, _, err = cli("mix", files, "street", "--snr", "5", "-o", tmp_path / "out", "--quiet")
+    assert (status, err) == (130, ["stopped: 0 of 3 utterances are mixed; the same command goes on from there"])
+
+
 # evaluate
 
 

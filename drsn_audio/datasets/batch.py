@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from typing import Any, NamedTuple
@@ -11,10 +12,29 @@ import torch
 from torch import Tensor
 
 from drsn_audio.noise.equalise import equalise, play_noise
-from drsn_audio.noise.mix import mix_at_snr
+from drsn_audio.noise.level import active_levels
+from drsn_audio.noise.mix import combine_noises, mix_at_snr
+from drsn_audio.noise.recorder import DeviceEffects, apply_effects
+from drsn_audio.noise.reverb import reverberate
 
 CLEAN_SILENCE_DB = 40.0
 EQUALISER_POINTS = 9
+
+
+class FurtherNoise(NamedTuple):
+    """A noise [any length] beside the first, gain_db louder than it over the speech, equalised by gains [P]."""
+
+    wave: np.ndarray
+    gain_db: float
+    equaliser_db: np.ndarray
+
+
+class Reverb(NamedTuple):
+    """Response [taps] with its direct sound at a sample, and how the level of what it makes is measured: p56 | rms."""
+
+    response: np.ndarray
+    direct: int
+    level: str
 
 
 class Example(NamedTuple):
@@ -35,6 +55,10 @@ class Example(NamedTuple):
     noise_gains_db: np.ndarray
     mix_gains_db: np.ndarray
     noise_source: str
+    sample_rate: int
+    further: tuple[FurtherNoise, ...] = ()
+    reverb: Reverb | None = None
+    effects: DeviceEffects = DeviceEffects()
 
 
 @dataclass
@@ -43,7 +67,9 @@ class Batch:
 
     speech, noise [B, N]; start, length [B]: samples at which the recording of the speech begins, and how many it
     has; speech_level_db, snr_db (inf: clean), gain_db [B]; target [B]; silence [B]: True where nobody speaks;
-    mix_gains_db [B, P]: equaliser of the finished mix.
+    mix_gains_db [B, P]: equaliser of the finished mix; further_noises [B, K - 1, N] and their gains, further_gains_db
+    [B, K - 1], as `combine_noises` takes them; responses [b, R] and direct [b] of the b rows reverb_rows that are in a
+    room; effects: of the device of each row.
     """
 
     speech: Tensor
@@ -57,6 +83,14 @@ class Batch:
     silence: Tensor
     mix_gains_db: Tensor
     noise_source: Sequence[str]
+    sample_rate: int
+    further_noises: Tensor
+    further_gains_db: Tensor
+    reverb_rows: Tensor
+    responses: Tensor
+    direct: Tensor
+    reverb_level: str
+    effects: Sequence[DeviceEffects]
 
     def to(self, device: torch.device) -> Batch:
         values = (getattr(self, f.name) for f in fields(self))
@@ -66,19 +100,47 @@ class Batch:
     def mix(self, snr_db: float | None = None) -> Tensor:
         """Noisy waves [B, N], at the drawn SNRs or at one for all (inf: clean).
 
+        In this order: the room answers to the speech, the noises are added, the equaliser and the gain are on the sum,
+        and then the device. The SNR is that of what the room made of the speech, and that before the device.
         Noise alone never lies more than 40 dB below where the speech would: in silence, too, there is a room.
         """
         snr = self.snr_db if snr_db is None else torch.full_like(self.snr_db, snr_db)
+        speech, level_db = self.heard_speech()
         wave, _ = mix_at_snr(
-            self.speech,
-            self.noise,
+            speech,
+            self._noises(),
             torch.where(self.silence, snr.clamp(max=CLEAN_SILENCE_DB), snr),
-            speech_level_db=self.speech_level_db,
+            speech_level_db=level_db,
             start=self.start,
             lengths=self.length,
         )
         gain_db = self.gain_db[:, None]
-        return equalise(wave, self.mix_gains_db + gain_db) if self.mix_gains_db.any() else wave * 10 ** (gain_db / 20)
+        wave = equalise(wave, self.mix_gains_db + gain_db) if self.mix_gains_db.any() else wave * 10 ** (gain_db / 20)
+        return apply_effects(wave, self.effects, self.sample_rate)
+
+    def heard_speech(self) -> tuple[Tensor, Tensor]:
+        """Speech [B, N] as it is in the room of each row, and its level [B] in dB re full scale.
+
+        Where there is a room, the level is measured anew over the span of the recording: what rings on after that is
+        no part of it, as the noise after it is none of the SNR.
+        """
+        rows = self.reverb_rows
+        if not len(rows):
+            return self.speech, self.speech_level_db
+        wet = reverberate(self.speech[rows], self.responses, self.direct)
+        samples = torch.arange(wet.shape[1], device=wet.device)
+        span = wet.gather(1, (self.start[rows, None] + samples).clamp(max=wet.shape[1] - 1))
+        levels = active_levels(span, self.sample_rate, self.length[rows])
+        level_db = levels.active_db if self.reverb_level == "p56" else levels.rms_db
+        speech = self.speech.index_copy(0, rows, wet)
+        return speech, self.speech_level_db.index_copy(0, rows, level_db.to(self.speech_level_db.dtype))
+
+    def _noises(self) -> Tensor:
+        if not self.further_noises.shape[1]:
+            return self.noise
+        noises = torch.cat([self.noise[:, None], self.further_noises], 1)
+        gains_db = torch.cat([torch.zeros_like(self.further_gains_db[:, :1]), self.further_gains_db], 1)
+        return combine_noises(noises, gains_db, start=self.start, lengths=self.length)
 
 
 def collate(examples: Sequence[Example]) -> Batch:
@@ -86,7 +148,39 @@ def collate(examples: Sequence[Example]) -> Batch:
     columns: dict[str, Any] = dict(zip(Example._fields, zip(*examples, strict=True), strict=True))
     for name in ("speech", "noise_gains_db", "mix_gains_db"):
         columns[name] = np.stack(columns[name])
+    num_samples = columns["speech"].shape[1]
     noise_gains_db = torch.from_numpy(columns.pop("noise_gains_db"))
-    columns["noise"] = play_noise(columns["noise"], columns["speech"].shape[1], noise_gains_db)
-    sources = columns.pop("noise_source")
-    return Batch(**{name: torch.as_tensor(column) for name, column in columns.items()}, noise_source=sources)
+    columns["noise"] = play_noise(columns["noise"], num_samples, noise_gains_db)
+    kept: dict[str, Any] = {name: columns.pop(name) for name in ("noise_source", "effects")}
+    further, reverb = columns.pop("further"), columns.pop("reverb")
+    kept["sample_rate"] = columns.pop("sample_rate")[0]
+    tensors: dict[str, Any] = {name: torch.as_tensor(column) for name, column in columns.items()}
+    return Batch(**tensors, **kept, **_stack_further(further, num_samples), **_stack_rooms(reverb))
+
+
+def _stack_further(further: Sequence[tuple[FurtherNoise, ...]], num_samples: int) -> dict[str, Any]:
+    """Further noises of each row -> tensors as long as the most of them; where a row has fewer, gains of -inf."""
+    count = max(len(noises) for noises in further)
+    waves = torch.zeros(len(further), count, num_samples)
+    gains_db = torch.full((len(further), count), -math.inf)
+    for place in range(count):
+        rows = [row for row, noises in enumerate(further) if len(noises) > place]
+        there = [further[row][place] for row in rows]
+        equaliser_db = torch.from_numpy(np.stack([noise.equaliser_db for noise in there]))
+        waves[rows, place] = play_noise([noise.wave for noise in there], num_samples, equaliser_db)
+        gains_db[rows, place] = torch.tensor([noise.gain_db for noise in there])
+    return {"further_noises": waves, "further_gains_db": gains_db}
+
+
+def _stack_rooms(reverb: Sequence[Reverb | None]) -> dict[str, Any]:
+    """Rooms of the rows that are in one, padded to the longest."""
+    there = [(row, room) for row, room in enumerate(reverb) if room is not None]
+    responses = torch.zeros(len(there), max((len(room.response) for _, room in there), default=0))
+    for place, (_, room) in enumerate(there):
+        responses[place, : len(room.response)] = torch.from_numpy(room.response)
+    return {
+        "reverb_rows": torch.tensor([row for row, _ in there], dtype=torch.long),
+        "responses": responses,
+        "direct": torch.tensor([room.direct for _, room in there], dtype=torch.long),
+        "reverb_level": there[0][1].level if there else "",
+    }

@@ -6,16 +6,20 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import partial
 
 import numpy as np
 from lhotse.cut import Cut
 from torch.utils.data import Dataset
 
 from drsn_audio.config import SILENCE, UNKNOWN, AugmentConfig, ConfigError, DataConfig, nearest
-from drsn_audio.datasets.batch import EQUALISER_POINTS, Example
+from drsn_audio.datasets.batch import EQUALISER_POINTS, Example, Reverb
 from drsn_audio.datasets.draws import draw_generator
 from drsn_audio.datasets.manifests import AudioStore, ManifestError
 from drsn_audio.datasets.noise_pool import NoisePool
+from drsn_audio.datasets.surroundings import RoomPool, check_surroundings, draw_device, draw_further, draw_response
+from drsn_audio.errors import InputError
+from drsn_audio.noise.snr import check_snr_law, draw_snr
 from drsn_audio.noise.speed import change_speed
 
 # Speeds are rounded. Of the speech to whole per cent, a sixth of a semitone: each is a filter of its own, computed
@@ -79,7 +83,11 @@ def _uniform(rng: np.random.Generator, bounds: Sequence[float]) -> float:
 
 
 def _check(augment: AugmentConfig) -> None:
-    for key in ("snr_db", "silence_db", "gain_db", "speed", "noise_speed"):
+    try:
+        check_snr_law(augment.snr_law, augment.snr_db)
+    except InputError as error:
+        raise ConfigError(f"augment.snr_db={list(augment.snr_db)}: {error}") from None
+    for key in ("silence_db", "gain_db", "speed", "noise_speed"):
         bounds = getattr(augment, key)
         if len(bounds) != 2 or not bounds[0] <= bounds[1] or ("speed" in key and bounds[0] <= 0):
             raise ConfigError(f"augment.{key}={list(bounds)}: give the lowest and the highest value, e.g. [0.9, 1.1]")
@@ -95,7 +103,10 @@ def fit_clip(wave: np.ndarray, num_samples: int) -> np.ndarray:
 
 
 class TrainingClips(Dataset):
-    """(epoch, index) -> Example with speed, place, noise, SNR and gain drawn from (seed, epoch, utterance id)."""
+    """(epoch, index) -> Example with speed, place, noise, SNR and gain drawn from (seed, epoch, utterance id).
+
+    `rooms` are for augment.reverb_share; `level`, p56 or rms, is how speech is measured after it.
+    """
 
     def __init__(
         self,
@@ -105,8 +116,12 @@ class TrainingClips(Dataset):
         num_samples: int,
         augment: AugmentConfig,
         seed: int,
+        rooms: RoomPool | None = None,
+        level: str = "p56",
     ):
         _check(augment)
+        check_surroundings(augment, rooms)
+        self.rooms, self.level = rooms, level
         self.clips, self.noise, self.store = clips, noise, store
         self.num_samples, self.augment, self.seed = num_samples, augment, seed
 
@@ -116,7 +131,7 @@ class TrainingClips(Dataset):
         rng = draw_generator(self.seed, epoch, clip.id)
         speed = Fraction(round(SPEED_STEPS * _uniform(rng, augment.speed)), SPEED_STEPS)
         gain_db = _uniform(rng, augment.gain_db)
-        snr_db = math.inf if rng.random() < augment.clean_share else _uniform(rng, augment.snr_db)
+        snr_db = math.inf if rng.random() < augment.clean_share else draw_snr(augment.snr_law, augment.snr_db, rng)
         speech, level_db, start, end = np.zeros(self.num_samples, np.float32), clip.level_db, 0, self.num_samples
         if clip.cut is None:
             level_db, snr_db, gain_db = _uniform(rng, augment.silence_db), 0.0, 0.0
@@ -131,6 +146,8 @@ class TrainingClips(Dataset):
         longer = self.num_samples * round(NOISE_SPEED_STEPS * _uniform(rng, augment.noise_speed)) // NOISE_SPEED_STEPS
         span = slice(start * longer // self.num_samples, -(-end * longer // self.num_samples))
         noise = self.noise.draw(longer, rng, span=span)
+        stream = partial(draw_generator, self.seed, epoch, clip.id)
+        room = None if clip.cut is None else draw_response(augment, self.rooms, stream)
         return Example(
             speech,
             noise.wave,
@@ -144,6 +161,10 @@ class TrainingClips(Dataset):
             _gains(rng, augment.noise_equaliser_db),
             _gains(rng, augment.mix_equaliser_db),
             noise.source,
+            self.store.sample_rate,
+            draw_further(augment, self.noise, longer, span, stream),
+            None if room is None else Reverb(room.response, room.direct, self.level),
+            draw_device(augment, stream),
         )
 
 
@@ -186,4 +207,5 @@ class EvaluationClips(Dataset):
             flat,
             flat,
             noise.source,
+            self.store.sample_rate,
         )

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import gzip
 import hashlib
+import json
 import os
-from collections.abc import Iterable
+import zlib
+from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
-from lhotse import CutSet, load_manifest_lazy
 from lhotse.cut import Cut
+from lhotse.serialization import deserialize_item
 
 from drsn_audio.audio import AudioError, resample
 from drsn_audio.errors import InputError
@@ -30,25 +34,59 @@ def read_cuts(paths: Iterable[str | Path]) -> list[Cut]:
         raise ManifestError("no manifest is given: name one that drsn-audio prepare or mix made")
     cuts: list[Cut] = []
     for path in paths:
-        if not Path(path).is_file():
-            raise ManifestError(f"{path}: no such manifest: make it with drsn-audio prepare")
-        try:
-            manifest = load_manifest_lazy(path)
-            found = list(manifest) if isinstance(manifest, CutSet) else None
-        except Exception as error:  # gzip, json and lhotse each have their own
-            reason = " ".join(str(error).split())[:200] or type(error).__name__
-            raise ManifestError(
-                f"{path}: not a readable manifest ({reason}): make it with drsn-audio prepare"
-            ) from None
-        if not found:
-            raise ManifestError(f"{path}: holds no cuts: it must be a Lhotse manifest of cuts")
-        cuts += found
+        cuts += (_as_cut(line, path) for line in scan_cuts(path))
     seen: set[str] = set()
     for cut in cuts:
         if cut.id in seen:
             raise ManifestError(f"two utterances have the id {cut.id!r}: give each corpus its manifest once")
         seen.add(cut.id)
     return cuts
+
+
+def scan_cuts(path: str | Path) -> Iterator[dict[str, Any]]:
+    """Cuts of one manifest as they stand there, one by one; memory does not grow with the manifest.
+
+    A relative path of audio is one below the manifest's folder, if a file is there, so that a folder of both can be
+    moved; else it is left as it is, relative to where one stands.
+
+    Raises:
+        ManifestError: as read_cuts, except for ids that are there twice.
+    """
+    if not Path(path).is_file():
+        raise ManifestError(f"{path}: no such manifest: make it with drsn-audio prepare")
+    empty = True
+    try:
+        opened = gzip.open if str(path).endswith(".gz") else open
+        with opened(path, "rt", encoding="utf-8") as lines:
+            for line in lines:
+                cut = json.loads(line)
+                if not str(cut.get("type", "")).endswith("Cut"):
+                    continue  # a manifest of recordings or supervisions
+                empty = False
+                for source in cut.get("recording", {}).get("sources", []):
+                    beside = Path(path).parent / str(source["source"])
+                    if source["type"] == "file" and not os.path.isabs(source["source"]) and beside.is_file():
+                        source["source"] = str(beside.absolute())
+                yield cut
+    except (OSError, EOFError, zlib.error, ValueError, AttributeError, KeyError, TypeError) as error:
+        raise ManifestError(
+            f"{path}: not a readable manifest ({_reason(error)}): make it with drsn-audio prepare"
+        ) from None
+    if empty:
+        raise ManifestError(f"{path}: holds no cuts: it must be a Lhotse manifest of cuts")
+
+
+def _as_cut(line: dict[str, Any], path: str | Path) -> Cut:
+    try:
+        return deserialize_item(line)
+    except Exception as error:  # lhotse has many
+        raise ManifestError(
+            f"{path}: not a readable manifest ({_reason(error)}): make it with drsn-audio prepare"
+        ) from None
+
+
+def _reason(error: Exception) -> str:
+    return " ".join(str(error).split())[:200] or type(error).__name__
 
 
 def file_sha256(path: str | Path) -> str:

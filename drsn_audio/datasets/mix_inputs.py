@@ -1,39 +1,43 @@
-"""What `mix_files` mixes: utterances and noises of a file, a folder, a glob pattern or a manifest of cuts."""
+"""What is mixed: utterances and noises of a file, a folder, a glob pattern or a manifest of cuts.
+
+Speech is never held as a whole: it is surveyed once, then found again one by one, in an order of its own.
+"""
 
 from __future__ import annotations
 
 import glob
-from collections.abc import Iterator
-from functools import lru_cache
+import hashlib
+import os
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-import numpy as np
-from lhotse.cut import Cut
-
-from drsn_audio.audio import AudioError, find_audio, read_audio
-from drsn_audio.datasets.manifests import load_cut, read_cuts
-from drsn_audio.datasets.noise_pool import PAUSE_DB, TRIES
-from drsn_audio.errors import InputError
-from drsn_audio.noise.level import rms_db
+from drsn_audio.audio import AudioError, find_audio
+from drsn_audio.datasets.manifests import ManifestError, scan_cuts
+from drsn_audio.datasets.seen import Seen
 from drsn_audio.noise.synth import SYNTHETIC_NOISES
 
-LOOP_FADE_S = 0.05
+
+class AudioRef(NamedTuple):
+    """An input as a manifest of mixes names it: below a root that may lie elsewhere on another machine.
+
+    root: speech | noise | background | rooms; cut: the Lhotse cut, as a dict, where it came from a manifest; its
+    recording's source is then `file`, too.
+    """
+
+    root: str
+    file: str
+    cut: dict[str, Any] | None = None
 
 
 class Utterance(NamedTuple):
-    """id: the cut's, or the path below the folder; relative: where the mix goes; cut: if of a manifest."""
+    """id: the cut's, or the path below the folder; relative: where the mix goes; cut: as found, if of a manifest."""
 
     id: str
     path: Path
     relative: Path
-    cut: Cut | None
-
-    def read(self) -> tuple[np.ndarray, int]:
-        """Mono wave [N] and its own sample rate."""
-        if self.cut is None:
-            return read_audio(self.path)
-        return load_cut(self.cut, self.cut.sampling_rate), self.cut.sampling_rate
+    cut: dict[str, Any] | None
 
 
 class NoiseItem(NamedTuple):
@@ -43,15 +47,20 @@ class NoiseItem(NamedTuple):
     path: Path
     noise_class: str
     source: str
-    cut: Cut | None
+    cut: dict[str, Any] | None
 
 
-class DrawnNoise(NamedTuple):
-    wave: np.ndarray  # [N]
-    path: Path | None  # None: synthesised
-    noise_class: str
-    source: str
-    offset_s: float
+@dataclass(frozen=True)
+class Survey:
+    """All that is known of the speech before it is read. names: sha256 of the ids, in order."""
+
+    place: str | Path
+    root: Path
+    count: int
+    names: str
+
+    def __iter__(self) -> Iterator[Utterance]:
+        return find_speech(self.place)
 
 
 def is_manifest(place: str | Path) -> bool:
@@ -60,34 +69,56 @@ def is_manifest(place: str | Path) -> bool:
 
 def is_one_file(place: str | Path) -> bool:
     """An audio file named outright, be it there or not."""
-    found_outright = Path(place).exists() or not glob.has_magic(str(place))
-    return found_outright and not Path(place).is_dir() and not is_manifest(place)
+    found_outright = os.path.exists(place) or not glob.has_magic(str(place))
+    return found_outright and not os.path.isdir(place) and not is_manifest(place)
+
+
+def survey(place: str | Path) -> Survey:
+    """Count the speech, and see whether all of a manifest can be read; opens no audio.
+
+    Raises:
+        AudioError: nothing there.
+        ManifestError: a manifest that cannot be used, or that names an utterance twice.
+    """
+    names, count, folders, seen = hashlib.sha256(), 0, _CommonFolder(), Seen()
+    try:
+        for utterance in find_speech(place):
+            if utterance.cut is not None and not seen.add(utterance.id):
+                raise ManifestError(f"two utterances have the id {utterance.id!r}: give each corpus its manifest once")
+            names.update(f"{utterance.id}\n".encode("utf-8", "surrogateescape"))
+            folders.add(utterance.path.parent)
+            count += 1
+    except AudioError:
+        if not count:
+            raise  # else a folder within that may not be read; it is told when the others have been mixed
+    root = folders.path if is_manifest(place) else search_root(place).absolute()
+    return Survey(place, root, count, names.hexdigest())
 
 
 def find_speech(place: str | Path) -> Iterator[Utterance]:
-    """Utterances, one by one.
+    """Utterances, one by one, in the order of the manifest or of the paths.
 
     Raises:
         AudioError: nothing there.
         ManifestError: a manifest that cannot be used.
     """
     if is_manifest(place):
-        for cut in read_cuts([place]):
-            path = _cut_path(cut)
-            parts = [part for part in PurePosixPath(cut.id).parts if part not in ("/", "..")]
+        for cut in scan_cuts(place):
+            path = _cut_path(cut, place)
+            parts = [part for part in PurePosixPath(cut["id"]).parts if part not in ("/", "..")]
             name = Path(*parts)
-            yield Utterance(cut.id, path, name if name.suffix == path.suffix else Path(f"{name}{path.suffix}"), cut)
+            yield Utterance(cut["id"], path, name if name.suffix == path.suffix else Path(f"{name}{path.suffix}"), cut)
         return
     root = search_root(place)
     for path in find_audio(place):
         relative = path.relative_to(root)
-        yield Utterance(relative.as_posix(), path, relative, None)
+        yield Utterance(relative.as_posix(), path.absolute(), relative, None)
 
 
 def search_root(place: str | Path) -> Path:
     """Where a search starts: a folder itself, the parent of a file, a pattern up to its first wildcard."""
     place = Path(place)
-    if place.is_dir():
+    if os.path.isdir(place):
         return place
     if is_one_file(place):
         return place.parent
@@ -104,10 +135,11 @@ def find_noises(place: str | Path) -> dict[str, list[NoiseItem]]:
     """
     kinds: dict[str, list[NoiseItem]] = {}
     if is_manifest(place):
-        for cut in sorted(read_cuts([place]), key=lambda cut: cut.id):
-            custom = cut.custom or {}
+        for cut in sorted(scan_cuts(place), key=lambda cut: cut["id"]):
+            custom = cut.get("custom") or {}
             noise_class = custom.get("noise_class", "unknown")
-            item = NoiseItem(cut.id, _cut_path(cut), noise_class, str(custom.get("source", cut.id)), cut)
+            source = str(custom.get("source", cut["id"]))
+            item = NoiseItem(cut["id"], _cut_path(cut, place), noise_class, source, cut)
             kinds.setdefault(custom.get("noise_kind", "other"), []).append(item)
         return kinds
     if is_one_file(place) and not Path(place).exists():
@@ -118,82 +150,47 @@ def find_noises(place: str | Path) -> dict[str, list[NoiseItem]]:
     kind = Path(place).stem if is_one_file(place) else root.resolve().name
     for path in find_audio(place):
         name = path.relative_to(root).as_posix()
-        kinds.setdefault(kind, []).append(NoiseItem(name, path, kind, name, None))
+        kinds.setdefault(kind, []).append(NoiseItem(name, path.absolute(), kind, name, None))
     return kinds
 
 
-class RecordedNoise:
-    """Segments of the recordings of one kind."""
-
-    def __init__(self, items: list[NoiseItem]):
-        self.items = items
-        # The noise may be a single recording of an hour.
-        self._read = lru_cache(maxsize=4)(self._read_item)
-
-    def __call__(
-        self, num_samples: int, sample_rate: int, rng: np.random.Generator
-    ) -> tuple[DrawnNoise | None, list[tuple[Path, str]]]:
-        """A drawn segment [num_samples], and the recordings that were drawn before it but cannot be used.
-
-        None where no recording can be used. Pauses of a recording are avoided.
-        """
-        unusable = []
-        for index in rng.permutation(len(self.items)).tolist():
-            item = self.items[index]
-            try:
-                wave = self._read(index, sample_rate)
-            except InputError as error:
-                unusable.append((item.path, str(error)))
-                continue
-            segment, offset = _draw_segment(wave, num_samples, sample_rate, rng)
-            if segment.any():
-                noise = DrawnNoise(segment, item.path, item.noise_class, item.source, offset / sample_rate)
-                return noise, unusable
-            unusable.append((item.path, "silent wherever it was drawn: leave it out"))
-        return None, unusable
-
-    def _read_item(self, index: int, sample_rate: int) -> np.ndarray:
-        item = self.items[index]
-        wave = load_cut(item.cut, sample_rate) if item.cut else read_audio(item.path, sample_rate)[0]
-        if rms_db(wave) == -np.inf:
-            raise AudioError(f"{item.path}: silent noise, which no gain brings to an SNR: leave it out")
-        return wave
+def noise_root(items: Iterable[NoiseItem]) -> Path:
+    """The deepest folder that holds all recordings."""
+    folders = _CommonFolder()
+    for item in items:
+        folders.add(item.path.parent)
+    return folders.path
 
 
-def _draw_segment(
-    wave: np.ndarray, num_samples: int, sample_rate: int, rng: np.random.Generator
-) -> tuple[np.ndarray, int]:
-    """A piece [num_samples] of a wave, looped where it is longer than the wave, and its offset."""
-    floor_db = rms_db(wave) - PAUSE_DB
-    looped = len(wave) < num_samples
-    wave = loop(wave, sample_rate) if looped else wave
-    for _ in range(TRIES):
-        offset = int(rng.integers(len(wave) if looped else len(wave) - num_samples + 1))
-        segment = wave[offset : offset + num_samples]
-        if looped:
-            segment = np.resize(np.roll(wave, -offset), num_samples)
-        if rms_db(segment) >= floor_db:
-            break
-    return segment, offset
+def reference(root: str, folder: Path, path: Path, cut: dict[str, Any] | None) -> AudioRef:
+    """How a manifest of mixes names an input below the folder that `root` stands for."""
+    file = path.relative_to(folder).as_posix()
+    if cut is None:
+        return AudioRef(root, file)
+    # What makes its sound; words and levels of the input are no part of it.
+    bare = {key: value for key, value in cut.items() if key not in ("supervisions", "custom", "features")}
+    source = {**cut["recording"]["sources"][0], "source": file}
+    bare["recording"] = {**cut["recording"], "sources": [source]}
+    return AudioRef(root, file, {**bare, "supervisions": []})
 
 
-def draw_synthetic(
-    kind: str, num_samples: int, sample_rate: int, rng: np.random.Generator
-) -> tuple[DrawnNoise, list[tuple[Path, str]]]:
-    """A place of its own for every draw; nothing can be wrong with it."""
-    seed = int(rng.integers(2**31))
-    wave = SYNTHETIC_NOISES[kind](num_samples, sample_rate, seed)
-    return DrawnNoise(wave, None, kind, f"{kind}-{seed}", 0.0), []
+class _CommonFolder:
+    """The deepest folder that holds all that were added."""
+
+    def __init__(self) -> None:
+        self.path = Path("/")
+        self._last: Path | None = None
+
+    def add(self, folder: Path) -> None:
+        if self._last is None:
+            self.path = folder
+        elif folder != self._last:
+            self.path = Path(os.path.commonpath([self.path, folder]))
+        self._last = folder
 
 
-def loop(wave: np.ndarray, sample_rate: int) -> np.ndarray:
-    """Wave [N] -> one period of it, shorter by the cross-fade of 50 ms in which its end meets its start."""
-    fade = min(round(LOOP_FADE_S * sample_rate), len(wave) // 2)
-    rise = np.sin(0.5 * np.pi * (np.arange(fade) + 0.5) / max(fade, 1)).astype(np.float32)
-    period = wave[: len(wave) - fade].copy()
-    period[:fade] = period[:fade] * rise + wave[len(wave) - fade :] * rise[::-1]
-    return period
-
-
-def _cut_path(cut: Cut) -> Path:
-    return Path(cut.recording.sources[0].source)
+def _cut_path(cut: dict[str, Any], manifest: str | Path) -> Path:
+    sources = cut.get("recording", {}).get("sources", [])
+    if len(sources) != 1 or sources[0].get("type") != "file":
+        raise ManifestError(f"{manifest}: {cut['id']} is not of one audio file: save its audio first (Cut.save_audio)")
+    return Path(sources[0]["source"]).absolute()

@@ -1,53 +1,75 @@
-"""What `mix_files` writes: a mix and its stems, unclipped, in the sample format of the input, and its cut."""
+"""Files of a mix and its stems: unclipped, in the sample format of the input, the same bytes whenever they are made."""
 
 from __future__ import annotations
 
+import errno
+import hashlib
+import io
 import math
+import os
+import tempfile
+from collections.abc import Iterable
+from functools import lru_cache
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import soundfile as sf
-import torch
-from lhotse import Recording, SupervisionSegment
-from lhotse.cut import Cut, MonoCut
-from lhotse.utils import fastcopy
 
-from drsn_audio.audio import AudioError, write_audio
-from drsn_audio.noise.mix import mix_at_snr
+from drsn_audio.audio import AudioError
 
 BITS = {"PCM_S8": 8, "PCM_U8": 8, "PCM_16": 16, "PCM_24": 24, "PCM_32": 32}
 FLOATS = ("FLOAT", "DOUBLE")
+KEPT_ENDINGS = (".wav", ".flac", ".aiff", ".aif", ".w64", ".au", ".caf", ".rf64")  # the others lose something
+# What will not be better for the next file: the disk, not the name.
+HOPELESS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.EACCES, errno.EPERM)
+
+
+class OutError(AudioError):
+    """OUT takes no more files: there is no use in going on."""
 
 
 class Target(NamedTuple):
-    """Where a mix goes; `subtype` is libsndfile's name of the sample format, of the mix and of its stems."""
+    """Names of a mix and its stems, below OUT; subtype is libsndfile's name of their sample format."""
 
-    path: Path
+    name: str
     subtype: str | None
-    clean: Path | None
-    noise: Path | None
+    stems: bool
 
     @property
-    def paths(self) -> list[Path]:
-        return [path for path in (self.path, self.clean, self.noise) if path]
+    def names(self) -> list[str]:
+        """Of the mix, then of the clean and the noise part."""
+        return [self.name, *stem_names(self.name)] if self.stems else [self.name]
+
+    def subtypes(self) -> list[str | None]:
+        stem = self.subtype if self.subtype and _holds("WAV", self.subtype) else "FLOAT"
+        return [self.subtype, stem, stem] if self.stems else [self.subtype]
 
 
 class Mixed(NamedTuple):
-    """Parts [N] of one mix as they are written: noisy = clean + noise, all of them multiplied by `scale`."""
+    """Parts [N] of one mix as they are written; but for a device's effects, noisy = clean + noise."""
 
     noisy: np.ndarray
     clean: np.ndarray
     noise: np.ndarray
-    scale: float
 
 
-def target_for(path: Path, like: Path, stems: bool) -> Target:
-    """Places of a mix and its stems, in the sample format of the file `like` where `path` can hold it."""
-    name = {"AIF": "AIFF", "OPUS": "OGG"}.get(path.suffix[1:].upper(), path.suffix[1:].upper())
-    subtype = next((s for s in (sample_format(like), "FLOAT", "PCM_24") if s and _holds(name, s)), None)
-    parts = [path.with_suffix(f".{part}.wav") if stems else None for part in ("clean", "noise")]
-    return Target(path, subtype, *parts)
+def stem_names(name: str) -> list[str]:
+    return [str(Path(name).with_suffix(f".{part}.wav")) for part in ("clean", "noise")]
+
+
+def output_name(relative: Path, form: str | None) -> Path:
+    """Name of the mix of a file. A lossy file keeps its whole name, for a.mp3 and a.wav may both be there."""
+    if form:
+        return relative.with_suffix(f".{form}")
+    return relative if relative.suffix.lower() in KEPT_ENDINGS else Path(f"{relative}.wav")
+
+
+def target_for(name: str, like: Path, stems: bool) -> Target:
+    """In the sample format of the file `like`, where a file of that name can hold it."""
+    form = _format(name)
+    subtype = next((s for s in (sample_format(like), "FLOAT", "PCM_24") if s and _holds(form, s)), None)
+    return Target(name, subtype, stems)
 
 
 def sample_format(path: Path) -> str | None:
@@ -59,66 +81,108 @@ def sample_format(path: Path) -> str | None:
     return subtype if subtype in BITS or subtype in FLOATS else None
 
 
-def mix_parts(wave: np.ndarray, noise: np.ndarray, snr_db: float, level_db: float, target: Target) -> Mixed:
-    """Mix waves [N] at an SNR; where `target` holds integers and would clip, all parts are halved."""
-    batch = torch.from_numpy(np.stack([wave, noise]).astype(np.float32))
-    level = torch.tensor([level_db], dtype=torch.float64)
-    _, part = mix_at_snr(batch[:1], batch[1:], torch.tensor([snr_db], dtype=torch.float64), speech_level_db=level)
-    noise_part = part[0].numpy()
-    noisy = wave + noise_part
-    written = [noisy, wave, noise_part] if target.clean else [noisy]
-    scale = 1.0
-    if target.subtype not in FLOATS:
-        top = 1 - 2.0 ** (1 - BITS.get(target.subtype or "", 16))  # the lowest integer is -1 itself
-        peak = max(max(samples.max() / top, -samples.min()) for samples in written)
-        # By a power of two, as the thresholds of P.56 are: what is written measures at the SNR asked for.
-        scale = 2.0 ** -max(0, math.ceil(math.log2(peak)))
-    factor = np.float32(scale)
-    return Mixed(factor * noisy, factor * wave, factor * noise_part, scale)
+def scale_for(mixed: Mixed, target: Target) -> float:
+    """1, or the power of two that all parts are multiplied by, so that a file of integers does not clip.
+
+    A power of two, as the thresholds of P.56 are: what is written measures at the SNR asked for.
+    """
+    if target.subtype in FLOATS:
+        return 1.0
+    top = 1 - 2.0 ** (1 - BITS.get(target.subtype or "", 16))  # the lowest integer is -1 itself
+    written = mixed if target.stems else mixed[:1]
+    peak = max(max(float(samples.max()) / top, -float(samples.min())) for samples in written)
+    return 2.0 ** -max(0, math.ceil(math.log2(peak))) if peak > 0 else 1.0
 
 
-def write_mix(target: Target, mixed: Mixed, sample_rate: int, inputs: list[Path]) -> None:
-    """Write the mix and, where the target names them, its stems.
+def write_mix(
+    out: Path, target: Target, mixed: Mixed, sample_rate: int, inputs: Iterable[Path], spare: Path | None
+) -> list[str]:
+    """Write a mix and its stems below OUT -> the sha256 of each; spare: folder for what is not whole yet.
 
     Raises:
         AudioError: one of the files is an input, or cannot be written.
+        OutError: and no other file could be.
     """
-    for path in target.paths:
+    for name in target.names:
+        path = out / name
         if path.exists() and any(path.samefile(source) for source in inputs if source.exists()):
             raise AudioError(f"{path}: is an input of this mix: choose another OUT")
-    write_audio(target.path, mixed.noisy, sample_rate, target.subtype)
-    if target.clean and target.noise:
-        subtype = target.subtype if target.subtype and _holds("WAV", target.subtype) else "FLOAT"
-        write_audio(target.clean, mixed.clean, sample_rate, subtype)
-        write_audio(target.noise, mixed.noise, sample_rate, subtype)
+    digests = []
+    for name, samples, subtype in zip(target.names, mixed, target.subtypes(), strict=False):
+        data = encode(out / name, samples, sample_rate, subtype)
+        put(out / name, data, spare)
+        digests.append(hashlib.sha256(data).hexdigest())
+    return digests
 
 
-def mixed_cut(
-    cut_id: str, path: Path, num_samples: int, sample_rate: int, like: Cut | None, custom: dict[str, Any]
-) -> Cut:
-    """Cut of a written mix; its supervisions are those of the cut that it was mixed from."""
-    duration_s = num_samples / sample_rate
-    source = {"type": "file", "channels": [0], "source": str(path.absolute())}
-    recording = Recording.from_dict(
-        {
-            "id": cut_id,
-            "sources": [source],
-            "sampling_rate": sample_rate,
-            "num_samples": num_samples,
-            "duration": duration_s,
-        }
-    )
-    supervisions: list[SupervisionSegment] = [
-        fastcopy(supervision, id=f"{cut_id}/{i}" if i else cut_id, recording_id=cut_id, channel=0)
-        for i, supervision in enumerate(like.supervisions if like else [])
-    ]
-    return MonoCut(cut_id, 0.0, duration_s, 0, supervisions, recording=recording, custom=custom)
+def encode(path: Path, samples: np.ndarray, sample_rate: int, subtype: str | None) -> bytes:
+    """The file that `path` is to be: the same samples are always the same bytes, but in ogg and opus.
+
+    Raises:
+        AudioError: NaN or infinite samples, or a format that libsndfile does not write.
+    """
+    if not np.isfinite(samples).all():
+        raise AudioError(f"{path}: refusing to write NaN or infinite samples: find where they come from")
+    form = _format(str(path))
+    if form not in _formats() or form == "RAW":
+        raise AudioError(f"{path}: libsndfile writes no {path.suffix or 'file without an ending'}: use .wav")
+    buffer = io.BytesIO()
+    try:
+        sf.write(buffer, samples, sample_rate, subtype=subtype, format=form)
+    except (sf.LibsndfileError, ValueError, RuntimeError) as error:
+        reason = str(error).split(": ", 1)[-1].strip().rstrip(".")
+        raise AudioError(f"{path}: libsndfile does not write this ({reason}): choose another format") from None
+    data = buffer.getvalue()
+    # Files of floats get a chunk with the peak, and the time of day, in seconds, at its 12th byte.
+    at = data.find(b"PEAK", 0, 512)
+    return data if at < 0 else data[: at + 12] + bytes(4) + data[at + 16 :]
 
 
-def _holds(name: str, subtype: str) -> bool:
-    return name in sf.available_formats() and sf.check_format(name, subtype)
+def put(path: Path, data: bytes, spare: Path | None = None) -> None:
+    """Write a file so that it is whole or not there; spare: a folder on the same disk, else the file's own.
+
+    Raises:
+        AudioError: it cannot be written.
+        OutError: and no other file could be.
+    """
+    temporary = None
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, temporary = tempfile.mkstemp(dir=spare or path.parent, prefix=f".{path.name[:80]}.")
+        with open(handle, "wb") as file:
+            file.write(data)
+        os.chmod(temporary, 0o666 & ~_UMASK)
+        os.replace(temporary, path)
+        temporary = None
+    except OSError as error:
+        if error.errno in HOPELESS:
+            remedy = "make room or choose another OUT; the same command then goes on from here"
+            raise OutError(f"{path}: cannot be written ({error.strerror}): {remedy}") from None
+        raise AudioError(f"{path}: cannot be written ({error.strerror}): choose another place") from None
+    finally:
+        if temporary:
+            Path(temporary).unlink(missing_ok=True)
+
+
+def _format(name: str) -> str:
+    ending = Path(name).suffix[1:].upper()
+    return {"AIF": "AIFF", "OPUS": "OGG"}.get(ending, ending)
+
+
+@lru_cache  # libsndfile is asked anew each time, which took a fifth of the time of mixing
+def _formats() -> frozenset[str]:
+    return frozenset(sf.available_formats())
+
+
+@lru_cache
+def _holds(form: str, subtype: str) -> bool:
+    return form in _formats() and sf.check_format(form, subtype)
 
 
 def folder_name(snr_db: float) -> str:
     """5 -> "5dB"; inf -> "clean"."""
     return "clean" if snr_db == math.inf else f"{snr_db:g}dB"
+
+
+_UMASK = os.umask(0)  # there is no way to ask for it, and threads must not see it change
+os.umask(_UMASK)

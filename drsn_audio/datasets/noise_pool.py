@@ -10,6 +10,7 @@ from lhotse.cut import Cut
 
 from drsn_audio.config import ConfigError, NoiseSource
 from drsn_audio.datasets.manifests import AudioStore, ManifestError, read_cuts
+from drsn_audio.noise.segment import cut_segment
 
 # A drawn segment this far below its recording's level is a pause in it, and is drawn again: raised to the wanted
 # SNR it would be the hiss of the microphone, not the noise that the label names.
@@ -79,25 +80,19 @@ class NoisePool:
             cut = cuts[generator.integers(len(cuts))]
             recording = self.store(cut)
             offset = int(generator.integers(max(1, len(recording) - num_samples + 1)))
-            segment = _piece(recording, offset, num_samples)
+            segment = cut_segment(recording, num_samples, offset, self.store.sample_rate)
             heard = segment[span]
             if float(np.dot(heard, heard)) >= len(heard) * 10 ** ((cut.custom["rms_db"] - PAUSE_DB) / 10):
                 return NoiseSegment(segment, kind, noise_source(cut))
         # Little but pauses in this kind: its loudest sample goes to the middle of the span.
         first, stop, _ = span.indices(num_samples)
-        segment = _piece(recording, int(np.abs(recording).argmax()) - (first + stop) // 2, num_samples)
+        offset = int(np.abs(recording).argmax()) - (first + stop) // 2
+        segment = cut_segment(recording, num_samples, offset, self.store.sample_rate)
         return NoiseSegment(segment, kind, noise_source(cut))
 
 
 def noise_source(cut: Cut) -> str:
     return f"{cut.custom['noise_class']}/{cut.custom['source']}"
-
-
-def _piece(recording: np.ndarray, offset: int, num_samples: int) -> np.ndarray:
-    """Samples [num_samples] from an offset on; before the start comes the end, and after it the start."""
-    if 0 <= offset <= len(recording) - num_samples:
-        return recording[offset : offset + num_samples]
-    return recording.take(np.arange(offset, offset + num_samples), mode="wrap")
 
 
 def _chosen(source: NoiseSource) -> list[Cut]:

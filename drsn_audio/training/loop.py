@@ -31,6 +31,7 @@ from drsn_audio.datasets.draws import plan_batches
 from drsn_audio.datasets.keyword import Clip, TrainingClips, keyword_clips
 from drsn_audio.datasets.manifests import AudioStore, read_cuts
 from drsn_audio.datasets.noise_pool import NoisePool
+from drsn_audio.datasets.surroundings import RoomPool
 from drsn_audio.evaluation.keyword import num_samples, run_trials
 from drsn_audio.evaluation.provenance import provenance
 from drsn_audio.models.checkpoint import save_checkpoint, write_atomically
@@ -91,9 +92,11 @@ def train(config: ExperimentConfig) -> Path:
     dev = keyword_clips(read_cuts(config.data.dev), config.model.labels, config.data)
     noise = NoisePool(config.data.noise_train, store)
     dev_noise = NoisePool(config.data.noise_dev, store)
+    rooms = RoomPool(config.data.rooms, store) if config.data.rooms else None
+    drawn = config.augment, config.seed, rooms, config.data.level
     plan = Planned(len(clips), config.train.batch_size, config.seed)
     loader = DataLoader(
-        TrainingClips(clips, noise, store, num_samples(model), config.augment, config.seed),
+        TrainingClips(clips, noise, store, num_samples(model), *drawn),
         batch_sampler=plan,
         collate_fn=collate,
         num_workers=config.train.workers,
@@ -183,9 +186,10 @@ def training_step(
     """Mix, forward: named losses of one batch."""
     generator = torch.Generator().manual_seed(config.seed * 1_000_003 + step)
     plain = accelerator.unwrap_model(model)
+    wave = batch.mix()  # in full precision, as its levels ask for
     with accelerator.autocast():
         logits = model(
-            batch.mix(),
+            wave,
             augment=lambda s, _: spec_augment(s, config.augment, config.model.frontend.hop_ms, generator),
         )
         adjustment = config.train.logit_adjustment * log_prior

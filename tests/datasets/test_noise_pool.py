@@ -14,6 +14,7 @@ from drsn_audio.corpora.prepare import prepare
 from drsn_audio.datasets.manifests import AudioStore, ManifestError
 from drsn_audio.datasets.noise_pool import NoisePool
 from drsn_audio.noise.level import rms_db
+from drsn_audio.noise.segment import loop
 
 RATE = 16000
 
@@ -134,7 +135,9 @@ def test_a_single_click_is_found(tmp_path):
 def test_short_recordings_are_looped(tmp_path):
     wave = hiss(700)
     segment = pool_of(tmp_path, {"a": wave}).draw(2000, np.random.default_rng(0)).wave
-    assert np.array_equal(segment, np.tile(wave, 3)[:2000])
+    period = loop(wave, RATE)
+    assert len(period) == 350  # half of it fades, for it is under 100 ms
+    assert np.array_equal(segment, np.tile(period, 6)[:2000])
 
 
 def test_every_offset_of_a_long_recording_occurs(tmp_path):

@@ -1,44 +1,21 @@
-"""Levels against the standard, sample by sample, and against signals whose level is known."""
+"""Levels against the standard, sample by sample (tests/reference/p56.py), and of signals whose level is known."""
 
 import math
+import runpy
+from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+import soundfile as sf
+import torch
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from drsn_audio.noise.level import active_level, rms_db, speech_level_db
+from drsn_audio.noise import level as level_module
+from drsn_audio.noise.level import active_level, active_levels, rms_db, speech_level_db
 
 RATE = 8000
-
-
-def reference_level(wave: np.ndarray, sample_rate: int) -> float:
-    """ITU-T P.56 (12/2011) method B as it is written: sample by sample, thresholds 2^-15 .. 2^-1."""
-    g = math.exp(-1 / (sample_rate * 0.03))
-    hangover = math.ceil(0.2 * sample_rate)
-    thresholds = [2.0**e for e in range(-15, 0)]
-    counts, quiet_for = [0] * 15, [hangover] * 15
-    p = q = energy = 0.0
-    for x in wave.tolist():
-        energy += x * x
-        p = g * p + (1 - g) * abs(x)
-        q = g * q + (1 - g) * p
-        for j, threshold in enumerate(thresholds):
-            if q >= threshold:
-                counts[j] += 1
-                quiet_for[j] = 0
-            elif quiet_for[j] < hangover:
-                counts[j] += 1
-                quiet_for[j] += 1
-    before = None
-    for count, threshold in zip(counts, thresholds, strict=True):
-        level, height = 10 * math.log10(energy / count), 20 * math.log10(threshold)
-        if level - height <= 15.9:
-            (level_0, height_0) = before
-            share = (level_0 - height_0 - 15.9) / ((level_0 - height_0) - (level - height))
-            return level_0 + share * (level - level_0)
-        before = level, height
-    raise AssertionError("no threshold is within the margin")
+REFERENCE = runpy.run_path(str(Path(__file__).parents[1] / "reference" / "p56.py"))
 
 
 def speech_like(seed: int, seconds: float = 2.0) -> np.ndarray:
@@ -53,10 +30,120 @@ def tone(seconds: float, amplitude: float = 0.5) -> np.ndarray:
     return amplitude * np.sin(2 * np.pi * 440 * np.arange(round(seconds * RATE)) / RATE)
 
 
-@pytest.mark.parametrize("seed", range(3))
-def test_agrees_with_the_standard_sample_by_sample(seed):
+def bursts(seed: int, sample_rate: int, num_samples: int, share: float) -> np.ndarray:
+    """Noise in bursts of 5 to 300 ms and up to 40 dB apart, with pauses of the same length between them."""
+    rng = np.random.default_rng(seed)
+    wave = rng.standard_normal(num_samples)
+    start = 0
+    while start < num_samples:
+        end = start + round(sample_rate * 10 ** rng.uniform(-2.3, -0.5))
+        wave[start:end] *= 10 ** rng.uniform(-2, 0) if rng.random() < share else 0
+        start = end
+    return wave
+
+
+def batch_of(rows: list[np.ndarray]) -> tuple[torch.Tensor, torch.Tensor]:
+    """Rows of different lengths as a batch whose padding is rubbish, NaN included."""
+    batch = torch.full((len(rows), max(map(len, rows)) + 7), 1e6, dtype=torch.float64)
+    batch[:, -5:] = math.nan
+    for padded, row in zip(batch, rows, strict=True):
+        padded[: len(row)] = torch.from_numpy(row)
+    return batch, torch.tensor([len(row) for row in rows])
+
+
+@settings(max_examples=12, deadline=None)
+@given(
+    seed=st.integers(0, 2**32 - 1),
+    sample_rate=st.sampled_from([8000, 16000, 48000]),
+    lengths_s=st.lists(st.floats(0, 0.7), min_size=1, max_size=3),
+    gain_db=st.floats(-300, 20),
+    share=st.floats(0.2, 1),
+)
+@example(seed=1, sample_rate=48000, lengths_s=[0.7, 0.1], gain_db=0, share=0.3)
+@example(seed=2, sample_rate=8000, lengths_s=[0.7, 0.7, 0.7], gain_db=-90, share=0.3)
+def test_a_batch_agrees_with_the_standard_sample_by_sample(seed, sample_rate, lengths_s, gain_db, share):
+    rows = [
+        10 ** (gain_db / 20) * bursts(seed + i, sample_rate, round(length_s * sample_rate), share)
+        for i, length_s in enumerate(lengths_s)
+    ]
+    batch, lengths = batch_of(rows)
+    levels = active_levels(batch, sample_rate, lengths)
+    for i, row in enumerate(rows):
+        expected = REFERENCE["active_level"](row.tolist(), sample_rate)
+        assert [fact[i].item() for fact in levels] == pytest.approx(expected, abs=1e-6)
+        assert active_level(row, sample_rate) == pytest.approx(expected, abs=1e-6)
+        assert REFERENCE["active_level_numpy"](row, sample_rate) == pytest.approx(expected, abs=1e-6)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_seconds_of_speech_agree_with_the_standard_sample_by_sample(seed):
     wave = speech_like(seed)
-    assert active_level(wave, RATE).active_db == pytest.approx(reference_level(wave, RATE), abs=1e-9)
+    assert active_level(wave, RATE) == pytest.approx(REFERENCE["active_level"](wave.tolist(), RATE), abs=1e-9)
+
+
+def test_real_speech_agrees_with_the_standard(real_audio):
+    paths = sorted((real_audio / "LibriSpeech" / "dev-clean").rglob("*.flac"))[:200:50]
+    assert paths
+    for path in paths:
+        wave, sample_rate = sf.read(path, stop=3 * 16000)
+        expected = REFERENCE["active_level"](wave.tolist(), sample_rate)
+        assert active_level(wave, sample_rate) == pytest.approx(expected, abs=1e-6)
+        assert expected[0] > expected[1] + 0.1  # there are pauses
+
+
+def test_padding_moves_no_row():
+    rows = [speech_like(seed, seconds) for seed, seconds in enumerate((0.5, 1.0, 0.7))]
+    batch, lengths = batch_of(rows)
+    together = active_levels(batch, RATE, lengths)
+    for i, row in enumerate(rows):
+        alone = active_levels(torch.from_numpy(row)[None], RATE)
+        assert [fact[i].item() for fact in together] == pytest.approx([fact.item() for fact in alone], abs=1e-9)
+
+
+def test_chunks_are_as_one(monkeypatch):
+    batch, lengths = batch_of([speech_like(seed, 0.8) for seed in range(3)])
+    whole = active_levels(batch, RATE, lengths - 100)
+    for chunk in (1, 3 * 480, 3 * 4000):
+        monkeypatch.setattr(level_module, "CHUNK", chunk)
+        for fact, expected in zip(active_levels(batch, RATE, lengths - 100), whole, strict=True):
+            torch.testing.assert_close(fact, expected, atol=1e-9, rtol=0)
+
+
+def test_silent_and_empty_rows_have_no_level():
+    batch = torch.zeros(3, RATE)
+    batch[2] = torch.from_numpy(tone(1.0)).float()
+    levels = active_levels(batch, RATE, torch.tensor([RATE, 0, RATE]))
+    assert levels.active_db[:2].tolist() == levels.rms_db[:2].tolist() == [-math.inf] * 2
+    assert levels.activity.tolist() == [0, 0, pytest.approx(1, abs=0.05)]
+    assert levels.active_db[2].item() == pytest.approx(active_level(batch[2].numpy(), RATE).active_db, abs=1e-9)
+    assert active_levels(torch.zeros(2, 0), RATE).activity.tolist() == [0, 0]
+    assert active_levels(torch.zeros(0, RATE), RATE).active_db.shape == (0,)
+
+
+@pytest.mark.parametrize("bad", [math.nan, -math.nan, math.inf, -math.inf])
+def test_rows_that_are_not_finite_are_named(bad):
+    batch = torch.full((4, RATE), 0.1)
+    batch[1, 100] = batch[3, -1] = bad
+    with pytest.raises(ValueError, match=r"rows \[1, 3\]"):
+        active_levels(batch, RATE)
+    assert active_levels(batch[::2], RATE).active_db.isfinite().all()
+    late = torch.full((1, 8 * RATE), 0.1)  # long before it, the products of whole blocks are NaN
+    late[0, 60000] = bad
+    with pytest.raises(ValueError, match=r"rows \[0\]"):
+        active_levels(late, RATE)
+
+
+def test_a_batch_is_left_as_it_was():
+    batch = -torch.ones(2, 64, dtype=torch.float64)
+    active_levels(batch, RATE)
+    assert (batch == -1).all()
+
+
+def test_a_batch_of_another_shape_is_refused():
+    with pytest.raises(ValueError, match="B, N"):
+        active_levels(torch.ones(10), RATE)
+    with pytest.raises(ValueError, match="lengths up to 11"):
+        active_levels(torch.ones(1, 10), RATE, torch.tensor([11]))
 
 
 def test_a_long_burst_in_silence_has_the_level_of_the_burst():
@@ -65,7 +152,7 @@ def test_a_long_burst_in_silence_has_the_level_of_the_burst():
     level = active_level(wave, RATE)
     assert level.active_db == pytest.approx(rms_db(burst), abs=0.1)
     assert level.rms_db == pytest.approx(rms_db(burst) - 5.23, abs=0.01)  # 10 log10(0.3)
-    assert level.activity == pytest.approx(0.3, abs=0.005)
+    assert level.activity == pytest.approx(0.302, abs=0.002)  # 30 s and the hangover, of 100 s
 
 
 def test_a_tone_has_the_level_of_its_amplitude():
@@ -88,6 +175,13 @@ def test_a_gain_of_two_moves_the_level_exactly():
     wave = speech_like(2)
     expected = active_level(wave, RATE).active_db + 20 * math.log10(2)
     assert active_level(2 * wave, RATE).active_db == pytest.approx(expected, abs=1e-9)
+
+
+@pytest.mark.parametrize("amplitude", [1e-4, 0.003, 0.03, 0.3, 0.9])
+def test_a_tone_of_any_amplitude(amplitude):
+    level = active_level(tone(10.0, amplitude), RATE)
+    assert level.active_db == pytest.approx(20 * math.log10(amplitude / math.sqrt(2)), abs=0.1)
+    assert level.activity == pytest.approx(1, abs=0.005)
 
 
 @pytest.mark.parametrize("seconds", [0.025, 0.05, 0.1, 0.2, 0.5, 1.0])

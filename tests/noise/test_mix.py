@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from drsn_audio.noise.level import active_level, rms_db
-from drsn_audio.noise.mix import measure_snr, mix_at_snr, noise_at_level
+from drsn_audio.noise.mix import combine_noises, measure_snr, mix_at_snr, noise_at_level
 
 RATE = 16000
 
@@ -147,3 +147,87 @@ def test_double_precision_stays():
     )
     assert noisy.dtype == torch.float64
     assert np.isfinite(noisy.numpy()).all()
+
+
+def tones(rows: int, count: int) -> torch.Tensor:
+    """[rows, count, 1000]: sines of whole periods, which do not add up to more than their powers; of any level."""
+    seconds = torch.arange(1000) / 1000
+    waves = torch.stack([torch.sin(2 * math.pi * 10 * (place + 1) * seconds) for place in range(count)])
+    scale = 10.0 ** torch.randn(rows, count, 1, generator=torch.Generator().manual_seed(0))
+    return waves * scale
+
+
+def test_noises_are_combined_at_their_gains():
+    total = combine_noises(tones(2, 3), torch.tensor([[0.0, -6.0, -20.0], [0.0, 3.0, -math.inf]]))
+    power = torch.fft.rfft(total).abs().square()[:, [10, 20, 30]] / 1000**2 * 2
+    measured_db = 10 * torch.log10(power)
+    torch.testing.assert_close(measured_db[0], torch.tensor([0.0, -6.0, -20.0]), atol=0.01, rtol=0)
+    torch.testing.assert_close(measured_db[1, :2], torch.tensor([0.0, 3.0]), atol=0.01, rtol=0)
+    assert measured_db[1, 2] < -100
+
+
+def test_one_noise_combined_is_that_noise():
+    noise = waves(1, 1000, 0)
+    combined = combine_noises(noise[:, None], torch.zeros(1, 1))
+    torch.testing.assert_close(combined, noise / noise.square().mean().sqrt())
+
+
+def test_the_snr_is_that_of_the_sum_of_the_noises():
+    speech = waves(2, 4000, 0)
+    noises = torch.stack([waves(2, 4000, seed) for seed in (1, 2, 3)], 1)
+    start, lengths = torch.tensor([0, 500]), torch.tensor([4000, 3000])
+    combined = combine_noises(noises, torch.tensor([[0.0, -3.0, -9.0]] * 2), start=start, lengths=lengths)
+    spans = [row[first : first + size] for row, first, size in zip(speech, start, lengths, strict=True)]
+    level_db = torch.tensor([active_level(span.numpy(), RATE).active_db for span in spans])
+    _, part = mix_at_snr(
+        speech, combined, torch.full((2,), 5.0), speech_level_db=level_db, start=start, lengths=lengths
+    )
+    assert level_db[1].item() - rms_db(part[1, 500:3500].numpy()) == pytest.approx(5, abs=0.01)
+    assert level_db[0].item() - rms_db(part[0].numpy()) == pytest.approx(5, abs=0.01)
+
+
+def test_noises_are_measured_over_the_span():
+    noises = torch.stack([waves(1, 1000, 1), waves(1, 1000, 2)], 1)
+    noises[:, 1, 600:] *= 100
+    start, lengths = torch.tensor([100]), torch.tensor([400])
+    alone = [
+        combine_noises(noises[:, :1], torch.zeros(1, 1), start=start, lengths=lengths),
+        combine_noises(noises, torch.tensor([[0.0, -10.0]]), start=start, lengths=lengths),
+    ]
+    further = alone[1] - alone[0]
+    assert rms_db(further[0, 100:500].numpy()) == pytest.approx(-10, abs=0.01)
+    assert rms_db(further[0, 600:].numpy()) == pytest.approx(30, abs=1)
+
+
+def test_lead_in_and_trail_of_noise_are_outside_the_snr():
+    # Half a second of noise before and after the speech, louder than that under it: the SNR knows nothing of them.
+    speech, noise = torch.zeros(1, 3 * RATE), waves(1, 3 * RATE, 1)
+    spoken = slice(RATE // 2, 5 * RATE // 2)
+    speech[0, spoken] = waves(1, 2 * RATE, 0)[0]
+    noise[0, : RATE // 2] *= 10
+    level_db = torch.tensor([active_level(speech[0, spoken].numpy(), RATE).active_db])
+    start, lengths = torch.tensor([RATE // 2]), torch.tensor([2 * RATE])
+    noisy, part = mix_at_snr(speech, noise, torch.tensor([5.0]), speech_level_db=level_db, start=start, lengths=lengths)
+    assert level_db.item() - rms_db(part[0, spoken].numpy()) == pytest.approx(5, abs=0.01)
+    assert torch.equal(noisy[0, : RATE // 2], part[0, : RATE // 2])
+    assert rms_db(part[0, : RATE // 2].numpy()) == pytest.approx(rms_db(part[0, spoken].numpy()) + 20, abs=0.3)
+    assert part[0, 5 * RATE // 2 :].any()
+
+
+def test_a_silent_one_of_several_noises_is_named():
+    noises = tones(3, 2)
+    noises[0, 0] = 0
+    noises[2, 1] = 0
+    with pytest.raises(ValueError, match=r"rows \[0, 2\].*draw another"):
+        combine_noises(noises, torch.zeros(3, 2))
+    left_out = combine_noises(noises[1:], torch.tensor([[0.0, 0.0], [0.0, -math.inf]]))
+    assert left_out.isfinite().all()
+    assert left_out[1].any()
+
+
+def test_gains_that_are_none():
+    for gain in (math.nan, math.inf):
+        with pytest.raises(ValueError, match=r"rows \[0\].*-inf for none"):
+            combine_noises(tones(1, 2), torch.tensor([[0.0, gain]]))
+    with pytest.raises(ValueError, match="first noise is left out"):
+        combine_noises(tones(1, 2), torch.tensor([[-math.inf, 0.0]]))

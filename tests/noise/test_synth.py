@@ -14,6 +14,7 @@ from drsn_audio.noise.vehicles import pass_by
 
 RATE = 16000
 KINDS = sorted(SYNTHETIC_NOISES)
+PLACES = ["factory", "street"]
 
 
 def octave_levels(wave: np.ndarray) -> np.ndarray:
@@ -56,7 +57,7 @@ def test_a_seed_is_a_place(kind):
     assert np.array_equal(first, make(RATE, RATE, 5))
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", PLACES)
 def test_places_differ_in_colour_and_are_louder_at_the_bottom(kind):
     spectra = np.array([octave_levels(SYNTHETIC_NOISES[kind](2 * RATE, RATE, seed)) for seed in range(30)])
     relative = spectra - spectra.max(axis=1, keepdims=True)
@@ -67,7 +68,7 @@ def test_places_differ_in_colour_and_are_louder_at_the_bottom(kind):
     assert np.median(relative[:, 0]) > np.median(relative[:, 2])
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", PLACES)
 def test_noise_is_not_stationary(kind):
     swings_db = []
     for seed in range(20):

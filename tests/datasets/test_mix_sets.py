@@ -1,0 +1,372 @@
+"""Noisy test sets: resumed, rebuilt, moved, by any number of processes, always the same bytes."""
+
+import gzip
+import json
+import multiprocessing
+import os
+import shutil
+import signal
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile as sf
+from lhotse import CutSet
+from lhotse.recipes import prepare_librispeech
+
+from drsn_audio.audio import read_audio
+from drsn_audio.datasets import mix_jobs, mix_outputs
+from drsn_audio.datasets.manifests import file_sha256, read_cuts
+from drsn_audio.datasets.mix_header import read_header
+from drsn_audio.datasets.mix_outputs import OutError
+from drsn_audio.datasets.mix_rebuild import rebuild
+from drsn_audio.datasets.mixing import mix_files
+from drsn_audio.errors import InputError
+
+SNR_DB = [10, -5]
+
+
+def mix(inputs, out, **options):
+    return mix_files(inputs.speech, inputs.noise, SNR_DB, out, **{"progress": False, **options})
+
+
+def without_header(files):
+    """mix.json names the command and the places, which may differ."""
+    return {name: data for name, data in files.items() if name != "mix.json"}
+
+
+# the layout
+
+
+def test_a_mixed_librispeech_is_one_again(inputs, tmp_path):
+    report = mix(inputs, tmp_path / "out")
+    assert report.failed == []
+    for folder in ("10dB", "-5dB"):
+        place = tmp_path / "out/hall" / folder
+        assert (place / "SPEAKERS.TXT").read_bytes() == (inputs.speech / "SPEAKERS.TXT").read_bytes()
+        found = prepare_librispeech(place)["dev-clean"]
+        assert len(found["recordings"]) == 5
+        assert {s.text for s in found["supervisions"]} == {f"WORDS OF {i}" for i in range(5)}
+        assert {s.speaker for s in found["supervisions"]} == {"11", "22"}
+
+
+def test_lossy_speech_keeps_the_layout_as_flac(inputs, tmp_path):
+    path = inputs.speech / "dev-clean/11/100/11-100-0000.flac"
+    wave, _ = read_audio(path)
+    path.unlink()
+    sf.write(path.with_suffix(".mp3"), wave, 16000)
+    mix(inputs, tmp_path / "out", format="flac")
+    assert len(prepare_librispeech(tmp_path / "out/hall/10dB")["dev-clean"]["recordings"]) == 5
+
+
+# what the manifest says
+
+
+def test_the_manifest_names_inputs_and_outputs_by_their_sha256(inputs, tmp_path, lines_of):
+    out = tmp_path / "out"
+    report = mix(inputs, out, stems=True)
+    cuts = lines_of(report.manifest)
+    assert len(cuts) == 10
+    for cut in cuts:
+        custom = cut["custom"]
+        assert file_sha256(out / cut["recording"]["sources"][0]["source"]) == custom["sha256"]
+        assert file_sha256(out / custom["stems"]["clean"]) == custom["stems"]["clean_sha256"]
+        assert file_sha256(out / custom["stems"]["noise"]) == custom["stems"]["noise_sha256"]
+        assert file_sha256(inputs.speech / custom["clean"]) == custom["clean_sha256"]
+        (part,) = custom["noises"]
+        assert file_sha256(inputs.noise / part["file"]) == part["sha256"]
+    header = read_header(out / "mix.json")
+    assert header["roots"] == {"speech": str(inputs.speech), "noise": str(inputs.noise)}
+    assert {"numpy", "torch", "soxr", "libsndfile", "drsn-audio"} <= set(header["versions"])
+
+
+def test_the_noise_is_the_recording_at_its_offset_times_its_gain(inputs, tmp_path, lines_of):
+    report = mix(inputs, tmp_path / "out", stems=True, format="wav")
+    long = [cut["custom"] for cut in lines_of(report.manifest) if cut["custom"]["noise_source"] != "2.wav"]
+    assert long
+    for custom in long:
+        part = custom["noises"][0]
+        noise, _ = read_audio(inputs.noise / part["file"])
+        stem, _ = read_audio(tmp_path / "out" / custom["stems"]["noise"])
+        piece = noise[part["offset_samples"] :][: len(stem)]
+        assert stem == pytest.approx(custom["scale"] * part["gain"] * piece, abs=1 / 32768)
+
+
+def test_no_two_utterances_have_one_offset(inputs, tmp_path, lines_of):
+    """SpeechBrain cuts all noise of a batch at one offset."""
+    report = mix(inputs, tmp_path / "out")
+    offsets = {(c["custom"]["utterance"], c["custom"]["offset_s"]) for c in lines_of(report.manifest)}
+    assert len({offset for _, offset in offsets}) == len(offsets) == 5
+
+
+def test_a_moved_set_is_found_by_this_package_and_by_lhotse(inputs, tmp_path, monkeypatch):
+    mix(inputs, tmp_path / "out")
+    shutil.move(tmp_path / "out", tmp_path / "elsewhere")
+    monkeypatch.chdir("/")
+    manifest = tmp_path / "elsewhere/mix.jsonl.gz"
+    (cut, *_) = read_cuts([manifest])
+    assert cut.load_audio().shape[1] == cut.num_samples
+    for cut in CutSet.from_file(manifest).with_recording_path_prefix(manifest.parent):
+        assert cut.load_audio().shape[1] == cut.num_samples
+
+
+def test_float_files_do_not_hold_the_time_of_day(tmp_path, monkeypatch):
+    wave = np.random.default_rng(0).standard_normal(100).astype(np.float32)
+    first = mix_outputs.encode(Path("a.wav"), wave, 16000, "FLOAT")
+    assert b"PEAK" in first
+    time.sleep(1.1)
+    assert mix_outputs.encode(Path("a.wav"), wave, 16000, "FLOAT") == first
+
+
+# processes
+
+
+@pytest.mark.parametrize("jobs", [2, 3])
+def test_the_files_do_not_depend_on_jobs(inputs, tmp_path, tree, jobs):
+    (inputs.speech / "dev-clean/11/100/bad.flac").write_text("no audio")
+    reports = [mix(inputs, tmp_path / f"out{n}", jobs=n, stems=True) for n in (1, jobs)]
+    assert tree(tmp_path / "out1") == tree(tmp_path / f"out{jobs}")
+    assert reports[0].failed == reports[1].failed
+    assert len(reports[0].failed) == 1
+
+
+def test_no_more_tasks_are_taken_than_are_in_hand():
+    """The list of a corpus is never held."""
+    taken = []
+    results = mix_jobs.in_order(abs, (taken.append(i) or i for i in range(1000)), 2)
+    assert [next(results) for _ in range(10)] == list(range(10))
+    assert len(taken) <= 10 + mix_jobs.AHEAD * 2
+    results.close()
+
+
+def test_a_process_that_is_killed_is_told():
+    with pytest.raises(InputError, match="fewer --jobs"):
+        list(mix_jobs.in_order(lambda_of_death, range(4), 2))
+
+
+def lambda_of_death(number):
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+# resuming
+
+
+def waited_for(condition, seconds=60.0):
+    until = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < until, "it did not happen"
+        time.sleep(0.01)
+
+
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_killed_in_the_middle_and_taken_up(inputs, tmp_path, tree, jobs):
+    for i in range(25):
+        shutil.copy(inputs.speech / "dev-clean/22/200/22-200-0000.flac", inputs.speech / f"dev-clean/22/200/x{i}.flac")
+    mix(inputs, tmp_path / "whole")
+    out, journal = tmp_path / "out", tmp_path / "out/mix.unfinished/journal.jsonl"
+    process = multiprocessing.get_context("fork").Process(target=mix, args=(inputs, out), kwargs={"jobs": jobs})
+    process.start()
+    waited_for(lambda: (journal.exists() and journal.stat().st_size > 8000) or not process.is_alive())
+    process.kill()
+    process.join()
+    assert not (out / "mix.jsonl.gz").exists()
+    left = {path: path.stat().st_mtime_ns for path in out.rglob("*.flac") if "mix.unfinished" not in path.parts}
+    report = mix(inputs, out)
+    assert report.kept >= 4
+    assert sum(path.stat().st_mtime_ns == written for path, written in left.items()) >= report.kept
+    assert without_header(tree(out)) == without_header(tree(tmp_path / "whole"))
+
+
+def interrupted(inputs, out, after, **options):
+    """A run that is stopped when it has written some mixes."""
+    count = []
+
+    def stop(path):
+        count.append(path)
+        if len(count) == after:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt, match="the same command goes on"):
+        mix(inputs, out, written=stop, **options)
+
+
+def test_stopped_twice(inputs, tmp_path, tree):
+    """The second time before it came to where the first had stopped."""
+    mix(inputs, tmp_path / "whole")
+    interrupted(inputs, tmp_path / "out", after=7)
+    interrupted(inputs, tmp_path / "out", after=3)
+    report = mix(inputs, tmp_path / "out")
+    assert report.kept == 8  # of 4 utterances
+    assert without_header(tree(tmp_path / "out")) == without_header(tree(tmp_path / "whole"))
+
+
+def test_what_is_not_whole_or_of_other_speech_is_mixed_again(inputs, tmp_path, tree):
+    out, chapter = tmp_path / "out", inputs.speech / "dev-clean/11/100"
+    interrupted(inputs, out, after=8)
+    torn = out / "hall/10dB/dev-clean/11/100/11-100-0000.flac"
+    torn.write_bytes(torn.read_bytes()[:-10])
+    shutil.copy(chapter / "11-100-0000.flac", chapter / "11-100-0001.flac")
+    report = mix(inputs, out)
+    assert [id for id, _ in report.changed] == [f"dev-clean/11/100/11-100-000{i}.flac" for i in range(2)]
+    assert "is not as it was written" in report.changed[0][1]
+    assert "has changed" in report.changed[1][1]
+    assert report.kept == 2 * 2
+    mix(inputs, tmp_path / "whole")
+    assert without_header(tree(out)) == without_header(tree(tmp_path / "whole"))
+
+
+def test_a_torn_journal_loses_its_last_utterance_alone(inputs, tmp_path, tree):
+    interrupted(inputs, tmp_path / "out", after=6)
+    journal = tmp_path / "out/mix.unfinished/journal.jsonl"
+    journal.write_bytes(journal.read_bytes()[:-100])
+    assert mix(inputs, tmp_path / "out").kept == 4
+    mix(inputs, tmp_path / "whole")
+    assert without_header(tree(tmp_path / "out")) == without_header(tree(tmp_path / "whole"))
+
+
+@pytest.mark.parametrize("finished", [True, False])
+def test_other_options_or_inputs_are_refused(inputs, tmp_path, finished):
+    out = tmp_path / "out"
+    if finished:
+        mix(inputs, out)
+    else:
+        interrupted(inputs, out, after=4)
+    with pytest.raises(InputError, match=r"options.seed was 0, is 1.*choose another OUT"):
+        mix(inputs, out, seed=1)
+    (inputs.noise / "0.wav").unlink()
+    with pytest.raises(InputError, match=r"inputs.noise.count was 3, is 2"):
+        mix(inputs, out)
+
+
+def test_a_finished_set_is_kept(inputs, tmp_path, tree):
+    mix(inputs, tmp_path / "out")
+    before = tree(tmp_path / "out")
+    (tmp_path / "out/hall/10dB/dev-clean/22/200/22-200-0001.flac").unlink()
+    report = mix(inputs, tmp_path / "out")
+    assert (report.mixes, report.kept) == (10, 8)
+    assert tree(tmp_path / "out") == before
+
+
+def test_two_runs_in_one_folder(inputs, tmp_path, monkeypatch):
+    monkeypatch.setattr("drsn_audio.datasets.mix_journal.WAIT_S", 0.1)
+    seen = []
+
+    def second(path):
+        if not seen:
+            seen.append(path)
+            with pytest.raises(InputError, match="another drsn-audio mix is at work there"):
+                mix(inputs, tmp_path / "out")
+
+    assert mix(inputs, tmp_path / "out", written=second).mixes == 10
+
+
+def test_a_full_disk_stops_it_at_once(inputs, tmp_path, tree, monkeypatch):
+    replace, left = os.replace, [5]
+
+    def full(source, target):
+        if str(target).endswith(".flac"):
+            left[0] -= 1
+            if left[0] < 0:
+                raise OSError(28, "No space left on device", str(target))
+        replace(source, target)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "replace", full)
+        with pytest.raises(OutError, match=r"No space left on device.*the same command then goes on"):
+            mix(inputs, tmp_path / "out")
+    assert mix(inputs, tmp_path / "out").kept == 4
+    mix(inputs, tmp_path / "whole")
+    assert without_header(tree(tmp_path / "out")) == without_header(tree(tmp_path / "whole"))
+
+
+# rebuilding
+
+
+def published(inputs, tmp_path, **options):
+    """What is published of a set: its manifest and mix.json, and no audio."""
+    mix(inputs, tmp_path / "out", **options)
+    folder = tmp_path / "published"
+    folder.mkdir()
+    for name in ("mix.jsonl.gz", "mix.json"):
+        shutil.copy(tmp_path / "out" / name, folder / name)
+    return folder / "mix.jsonl.gz"
+
+
+def test_rebuilt_elsewhere_bit_for_bit(inputs, tmp_path, tree):
+    manifest = published(inputs, tmp_path, stems=True)
+    shutil.move(inputs.speech, tmp_path / "here")
+    shutil.move(inputs.noise, tmp_path / "there")
+    roots = {"speech": tmp_path / "here", "noise": tmp_path / "there"}
+    report = rebuild(manifest, tmp_path / "again", roots=roots, jobs=2, progress=False)
+    assert report.failed == []
+    assert without_header(tree(tmp_path / "again")) == without_header(tree(tmp_path / "out"))
+
+
+def rewritten(manifest, cuts, change):
+    for cut in cuts:
+        change(cut["custom"])
+    manifest.write_bytes(gzip.compress("".join(f"{json.dumps(cut)}\n" for cut in cuts).encode()))
+
+
+def test_a_rebuild_reads_what_was_drawn_and_draws_nothing(inputs, tmp_path, lines_of):
+    """Another gain in the manifest is another noise in the mix, which its sha256 finds out."""
+    manifest = published(inputs, tmp_path, stems=True, format="wav")
+    rewritten(
+        manifest, lines_of(manifest), lambda custom: custom["noises"][0].update(gain=custom["noises"][0]["gain"] / 2)
+    )
+    report = rebuild(manifest, tmp_path / "again", progress=False)
+    name = "hall/10dB/dev-clean/11/100/11-100-0000.noise.wav"
+    half, whole = (read_audio(tmp_path / out / name)[0] for out in ("again", "out"))
+    assert half == pytest.approx(whole / 2, abs=2 / 32768)
+    reasons = [reason for _, reason in report.failed if "is not the same" in reason]
+    assert len(reasons) == 2 * 10  # the mixes and the noise, not the clean speech
+    assert "versions and CPU family are those of mix.json" in report.failed[-1][1]
+
+
+def test_what_differs_is_named(inputs, tmp_path, lines_of):
+    manifest = published(inputs, tmp_path)
+    header = json.loads(manifest.with_name("mix.json").read_text())
+    header["versions"]["numpy"] = "1.0"
+    manifest.with_name("mix.json").write_text(json.dumps(header))
+    changed = "dev-clean/11/100/11-100-0001.flac"
+    shutil.copy(inputs.speech / "dev-clean/11/100/11-100-0000.flac", inputs.speech / changed)
+    cuts = lines_of(manifest)
+    cuts[-1]["custom"]["sha256"] = "0" * 64
+    manifest.write_bytes(gzip.compress("".join(f"{json.dumps(cut)}\n" for cut in cuts).encode()))
+    report = rebuild(manifest, tmp_path / "again", progress=False)
+    again = tmp_path / "again/hall"
+    assert [path for path, _ in report.failed[:2]] == [again / snr / changed for snr in ("10dB", "-5dB")]
+    assert all("its input" in reason and "is another file" in reason for _, reason in report.failed[:2])
+    assert report.failed[2][0] == again / "-5dB/dev-clean/22/200/22-200-0001.flac"
+    assert "is not the same: sha256" in report.failed[2][1]
+    assert "versions.numpy was 1.0" in report.failed[3][1]
+    assert report.mixes == 8  # the others are there
+
+
+def test_a_rebuild_goes_on_where_it_stopped(inputs, tmp_path, tree):
+    manifest = published(inputs, tmp_path)
+
+    def stop(path):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        rebuild(manifest, tmp_path / "again", progress=False, written=stop)
+    assert rebuild(manifest, tmp_path / "again", progress=False).kept == 2
+    assert without_header(tree(tmp_path / "again")) == without_header(tree(tmp_path / "out"))
+
+
+@pytest.mark.parametrize("name", ["/etc/mix.flac", "../mix.flac"])
+def test_a_manifest_from_a_stranger_writes_nothing_outside(inputs, tmp_path, name, lines_of):
+    manifest = published(inputs, tmp_path)
+    cuts = lines_of(manifest)
+    cuts[0]["recording"]["sources"][0]["source"] = name
+    manifest.write_bytes(gzip.compress("".join(f"{json.dumps(cut)}\n" for cut in cuts).encode()))
+    with pytest.raises(InputError, match="outside of OUT"):
+        rebuild(manifest, tmp_path / "again", progress=False)
+
+
+def test_a_manifest_that_is_none_of_mixes(inputs, tmp_path, task):
+    for manifest, reason in ((task.test, "not a manifest of mixes"), (tmp_path / "no.jsonl.gz", "no such manifest")):
+        with pytest.raises(InputError, match=reason):
+            rebuild(manifest, tmp_path / "again", progress=False)
