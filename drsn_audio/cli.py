@@ -100,7 +100,7 @@ def _parser() -> argparse.ArgumentParser:
         "places",
         metavar="SOURCE OUT [key=value]",
         nargs="+",
-        help="voices and synthetic-noise have no SOURCE",
+        help="voices, synthetic-noise and rooms have no SOURCE",
     )
 
     sub = command(

@@ -4,6 +4,7 @@ import logging
 import subprocess
 import sys
 import time
+from fractions import Fraction
 
 import numpy as np
 import pytest
@@ -18,6 +19,7 @@ from drsn_audio.datasets.manifests import ManifestError
 from drsn_audio.errors import InputError
 from drsn_audio.metrics.keyword import balanced_accuracy
 from drsn_audio.models.checkpoint import CheckpointError
+from drsn_audio.noise.speed import change_speed
 
 RATE = 16000
 COMMANDS = ("prepare", "mix", "classify", "evaluate", "estimate-snr")
@@ -93,7 +95,7 @@ def test_a_slip_within_our_code_is_a_bug(monkeypatch):
     with pytest.raises(TypeError):
         guarded(lambda: level.active_level(np.ones(9), RATE))
     with pytest.raises(ValueError, match="broadcast"):  # raised by numpy, not in so many words by a line of ours
-        guarded(lambda: level._active_samples(np.ones((2, 3)), np.ones(2), 1))
+        guarded(lambda: change_speed(np.ones((2, 3)), Fraction(2)))
 
 
 def test_interrupted(capsys):

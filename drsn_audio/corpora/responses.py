@@ -15,7 +15,7 @@ import numpy as np
 
 from drsn_audio.audio import AudioError
 from drsn_audio.corpora.cuts import Skipped, is_unicode, write_cuts
-from drsn_audio.corpora.prepare import Prepared, map_parallel
+from drsn_audio.corpora.prepare import Prepared, map_parallel, write_faults
 
 if TYPE_CHECKING:
     from lhotse.cut import Cut
@@ -59,6 +59,7 @@ def prepare_responses(
         raise AudioError(f"{corpus}: none of {len(left_out)} responses can be used{first}")
     path = Path(out).absolute() / "responses.jsonl.gz"
     write_cuts(cuts, path)
+    write_faults(left_out, path.parent)
     return Prepared(corpus, {"responses": path}, {"responses": len(cuts)}, left_out, list(notes))
 
 
@@ -74,12 +75,12 @@ def make_response_cut(file: ResponseFile) -> Cut | Skipped:
     try:
         channels, sample_rate = _read_channels(file.path)
     except AudioError as error:
-        return Skipped(file.path, str(error).removeprefix(f"{file.path}: "))
+        return Skipped(file.path, str(error).removeprefix(f"{file.path}: "), "undecodable audio")
     response = channels[:, 0]
     if not np.isfinite(response).all():
         return Skipped(file.path, "holds NaN or infinite samples")
     if not response.any():
-        return Skipped(file.path, "is digitally silent")
+        return Skipped(file.path, "is digitally silent", "silent audio")
     direct = direct_delay(response) if file.direct_sample is None else file.direct_sample
     if not 0 <= direct < len(response) or response[direct] == 0:
         return Skipped(file.path, f"has no direct sound at sample {direct}")
