@@ -11,7 +11,7 @@ mixes there are and the largest error; it exits with 1 and names the worst files
 - the SNR measured by the mixer is off by as much,
 - the mix is not the sum of its stems (where no device effects are applied to it), or
 - the clean stem is not `scale` times the clean file (where the file is found, at the same sample rate and no
-  reverberation was added), each within a step of the sample format (for the sum: a step of each file).
+  reverberation was added), each within half a step of the sample format (for the sum: half a step of each file).
 """
 
 from __future__ import annotations
@@ -83,7 +83,7 @@ def check_mix(cut: dict[str, Any], folder: Path, speech: Path | None) -> Checked
 
     if not facts.get("device_effects") and len(mix) == len(clean) == len(noise):
         # Three quantisations; or one rounding of floats, of which the sum is.
-        allowed = 3 * _step(subtype) if subtype in BITS else FLOAT_EPSILON * (np.abs(clean) + np.abs(noise))
+        allowed = 1.5 * _step(subtype) if subtype in BITS else FLOAT_EPSILON * (np.abs(clean) + np.abs(noise))
         if not (np.abs(mix - clean - noise) <= allowed).all():
             faults.append(f"not the sum of its stems, by {np.abs(mix - clean - noise).max():.2e}")
 
@@ -91,7 +91,7 @@ def check_mix(cut: dict[str, Any], folder: Path, speech: Path | None) -> Checked
     compared = source is not None and source[1] == rate
     if source and compared:
         expected = facts["scale"] * source[0]
-        allowed = _step(subtype) if subtype in BITS else FLOAT_EPSILON * np.abs(expected)
+        allowed = 0.5 * _step(subtype) if subtype in BITS else FLOAT_EPSILON * np.abs(expected)
         if len(expected) != len(clean[span]):
             faults.append(f"speech of {len(clean[span])} samples, {len(expected)} in the clean file")
         elif not (np.abs(clean[span] - expected) <= allowed).all():
@@ -178,10 +178,7 @@ def _rms_db(wave: np.ndarray) -> float:
 
 
 def _step(subtype: str) -> float:
-    """The most that a sample of integers is off: libsndfile truncates floats in WAV, and rounds them in FLAC.
-
-    A hair more than between neighbouring values, for the sums here round, too.
-    """
+    """Between neighbouring values of integers, and a hair more, for the sums here round, too."""
     return 2.0 ** (1 - BITS[subtype]) * (1 + 1e-6)
 
 

@@ -1,12 +1,15 @@
 """Audio files: what is written is read back, what cannot be used is told in one line that names the file."""
 
+import errno
 import os
+import time
+from pathlib import Path
 
 import numpy as np
 import pytest
 import soundfile as sf
 
-from drsn_audio.audio import AudioError, find_audio, read_audio, resample, write_audio
+from drsn_audio.audio import AudioError, encode_audio, find_audio, read_audio, resample, write_audio
 
 RATE = 16000
 
@@ -35,6 +38,27 @@ def test_round_trip(tmp_path, name, subtype, step):
     assert wave.flags.c_contiguous
     assert np.abs(wave - noise()).max() <= step
     assert sf.info(tmp_path / name).subtype == (subtype or "PCM_16")
+
+
+@pytest.mark.parametrize("name", ["a.wav", "a.flac", "a.aiff"])
+@pytest.mark.parametrize(("subtype", "bits"), [("PCM_16", 16), ("PCM_24", 24)])
+def test_integers_are_rounded(tmp_path, name, subtype, bits):
+    """To the nearest: cut off, as libsndfile does in wav, they would lie half a step too low on average."""
+    wave = np.random.default_rng(0).uniform(-0.9, 0.9, 5000).astype(np.float32)
+    write_audio(tmp_path / name, wave, 16000, subtype)
+    step = 2.0 ** (1 - bits)
+    read = sf.read(tmp_path / name, dtype="float64")[0]
+    assert np.abs(read - wave).max() <= 0.5 * step
+    assert abs(np.mean(read - wave)) < 0.02 * step
+
+
+@pytest.mark.parametrize(("name", "subtype"), [("a.wav", "FLOAT"), ("a.aiff", "DOUBLE"), ("a.flac", "PCM_16")])
+def test_equal_samples_are_equal_bytes(name, subtype):
+    """Whatever the time of day, which libsndfile writes into files of floats."""
+    wave = np.random.default_rng(0).uniform(-0.9, 0.9, 500)
+    now = encode_audio(Path(name), wave, 16000, subtype)
+    time.sleep(1.1)
+    assert encode_audio(Path(name), wave, 16000, subtype) == now
 
 
 def test_integers_clip_at_full_scale(tmp_path):
@@ -168,13 +192,11 @@ def test_a_failed_write_leaves_the_old_file(tmp_path, monkeypatch):
     path = tmp_path / "a.wav"
     write_audio(path, noise(seed=1), RATE, "FLOAT")
 
-    def half(name, *args, **kwargs):
-        with open(name, "wb") as file:
-            file.write(b"RIFF")
-        raise sf.LibsndfileError(2, prefix="disk full: ")
+    def full(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(sf, "write", half)
-    with pytest.raises(AudioError, match="does not write this"):
+    monkeypatch.setattr(os, "replace", full)
+    with pytest.raises(AudioError, match=r"cannot be written \(No space left"):
         write_audio(path, noise(seed=2), RATE, "FLOAT")
     assert np.array_equal(read_audio(path)[0], noise(seed=1))
     assert os.listdir(tmp_path) == ["a.wav"]

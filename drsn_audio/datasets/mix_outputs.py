@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import hashlib
-import io
 import math
 import os
 import tempfile
@@ -16,7 +15,7 @@ from typing import NamedTuple
 import numpy as np
 import soundfile as sf
 
-from drsn_audio.audio import AudioError
+from drsn_audio.audio import AudioError, encode_audio, libsndfile_format
 
 BITS = {"PCM_S8": 8, "PCM_U8": 8, "PCM_16": 16, "PCM_24": 24, "PCM_32": 32}
 FLOATS = ("FLOAT", "DOUBLE")
@@ -67,7 +66,7 @@ def output_name(relative: Path, form: str | None) -> Path:
 
 def target_for(name: str, like: Path, stems: bool) -> Target:
     """In the sample format of the file `like`, where a file of that name can hold it."""
-    form = _format(name)
+    form = libsndfile_format(name)
     subtype = next((s for s in (sample_format(like), "FLOAT", "PCM_24") if s and _holds(form, s)), None)
     return Target(name, subtype, stems)
 
@@ -109,33 +108,10 @@ def write_mix(
             raise AudioError(f"{path}: is an input of this mix: choose another OUT")
     digests = []
     for name, samples, subtype in zip(target.names, mixed, target.subtypes(), strict=False):
-        data = encode(out / name, samples, sample_rate, subtype)
+        data = encode_audio(out / name, samples, sample_rate, subtype)
         put(out / name, data, spare)
         digests.append(hashlib.sha256(data).hexdigest())
     return digests
-
-
-def encode(path: Path, samples: np.ndarray, sample_rate: int, subtype: str | None) -> bytes:
-    """The file that `path` is to be: the same samples are always the same bytes, but in ogg and opus.
-
-    Raises:
-        AudioError: NaN or infinite samples, or a format that libsndfile does not write.
-    """
-    if not np.isfinite(samples).all():
-        raise AudioError(f"{path}: refusing to write NaN or infinite samples: find where they come from")
-    form = _format(str(path))
-    if form not in _formats() or form == "RAW":
-        raise AudioError(f"{path}: libsndfile writes no {path.suffix or 'file without an ending'}: use .wav")
-    buffer = io.BytesIO()
-    try:
-        sf.write(buffer, samples, sample_rate, subtype=subtype, format=form)
-    except (sf.LibsndfileError, ValueError, RuntimeError) as error:
-        reason = str(error).split(": ", 1)[-1].strip().rstrip(".")
-        raise AudioError(f"{path}: libsndfile does not write this ({reason}): choose another format") from None
-    data = buffer.getvalue()
-    # Files of floats get a chunk with the peak, and the time of day, in seconds, at its 12th byte.
-    at = data.find(b"PEAK", 0, 512)
-    return data if at < 0 else data[: at + 12] + bytes(4) + data[at + 16 :]
 
 
 def put(path: Path, data: bytes, spare: Path | None = None) -> None:
@@ -164,19 +140,9 @@ def put(path: Path, data: bytes, spare: Path | None = None) -> None:
             Path(temporary).unlink(missing_ok=True)
 
 
-def _format(name: str) -> str:
-    ending = Path(name).suffix[1:].upper()
-    return {"AIF": "AIFF", "OPUS": "OGG"}.get(ending, ending)
-
-
-@lru_cache  # libsndfile is asked anew each time, which took a fifth of the time of mixing
-def _formats() -> frozenset[str]:
-    return frozenset(sf.available_formats())
-
-
 @lru_cache
 def _holds(form: str, subtype: str) -> bool:
-    return form in _formats() and sf.check_format(form, subtype)
+    return form in sf.available_formats() and sf.check_format(form, subtype)
 
 
 def folder_name(snr_db: float) -> str:

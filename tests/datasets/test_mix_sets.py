@@ -7,16 +7,14 @@ import os
 import shutil
 import signal
 import time
-from pathlib import Path
 
-import numpy as np
 import pytest
 import soundfile as sf
 from lhotse import CutSet
 from lhotse.recipes import prepare_librispeech
 
 from drsn_audio.audio import read_audio
-from drsn_audio.datasets import mix_jobs, mix_outputs
+from drsn_audio.datasets import mix_jobs
 from drsn_audio.datasets.manifests import file_sha256, read_cuts
 from drsn_audio.datasets.mix_header import read_header
 from drsn_audio.datasets.mix_outputs import OutError
@@ -109,14 +107,6 @@ def test_a_moved_set_is_found_by_this_package_and_by_lhotse(inputs, tmp_path, mo
     assert cut.load_audio().shape[1] == cut.num_samples
     for cut in CutSet.from_file(manifest).with_recording_path_prefix(manifest.parent):
         assert cut.load_audio().shape[1] == cut.num_samples
-
-
-def test_float_files_do_not_hold_the_time_of_day(tmp_path, monkeypatch):
-    wave = np.random.default_rng(0).standard_normal(100).astype(np.float32)
-    first = mix_outputs.encode(Path("a.wav"), wave, 16000, "FLOAT")
-    assert b"PEAK" in first
-    time.sleep(1.1)
-    assert mix_outputs.encode(Path("a.wav"), wave, 16000, "FLOAT") == first
 
 
 # processes
