@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from drsn_audio import pretrained
 from drsn_audio.cli import guarded
-from drsn_audio.config import ConfigError, ExperimentConfig, config_to_dict, load_config
+from drsn_audio.config import ConfigError, ExperimentConfig, config_from_dict, load_config
 
 if TYPE_CHECKING:
     from lhotse.cut import Cut
@@ -126,8 +126,11 @@ def _config(run: Path) -> ExperimentConfig:
     """A run's config; refused where its checkpoint was made by another, which a later training wrote over."""
     config = load_config(run / "config.yaml")
     described = json.loads((run / "best.json").read_text())
-    for key, value in (("init", config.init), ("data", config_to_dict(config.data))):
-        if described.get(key, value) != value:  # older checkpoints do not say
+    for key in ("init", "data"):
+        if key not in described:  # older checkpoints do not say
+            continue
+        learnt = config_from_dict({key: described[key]})  # what an older one does not know is at its default
+        if getattr(learnt, key) != getattr(config, key):
             raise ConfigError(f"{run}: {key} of best.json is not that of config.yaml: let its training run to its end")
     return config
 
