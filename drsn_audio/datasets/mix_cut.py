@@ -77,7 +77,7 @@ def _custom(target: Target, digests: Sequence[str], rate: int, facts: Facts) -> 
         "utterance": facts.utterance.id,
         "noise_kind": facts.kind,
         "snr_db": json_snr(facts.snr_db),
-        "snr_measured_db": None if clean else round(facts.speech_level_db - facts.noise_level_db, 4),
+        "snr_measured_db": None if clean else round(facts.speech_level_db - facts.noise_level_db, 4) + 0.0,  # no -0
         "level_method": facts.level,
         "speech_level_db": facts.speech_level_db,
         # Levels of the speech as it stands in the mix.

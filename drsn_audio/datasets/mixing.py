@@ -29,6 +29,7 @@ from drsn_audio.datasets.mix_sources import Sources
 from drsn_audio.datasets.mix_texts import Texts
 from drsn_audio.datasets.mixer import Mixer, Outcome, Plot
 from drsn_audio.datasets.seen import Seen
+from drsn_audio.noise.synth import SYNTHETIC_NOISES
 
 DRAWN = "drawn"
 
@@ -157,7 +158,8 @@ def _request(options: MixOptions, inputs: dict[str, Any]) -> dict[str, Any]:
     facts = asdict(options)
     facts["snr_db"] = [str(snr) if snr == float("inf") else snr for snr in options.snr_db]  # JSON has no infinity
     for name in ("background", "rooms"):  # what they hold is among the inputs; where it lies does not matter
-        facts[name] = "files" if name in inputs and inputs[name]["count"] else facts[name]
+        if facts[name] and facts[name] not in (*SYNTHETIC_NOISES, DRAWN):
+            facts[name] = "files"
     return {"options": facts, "inputs": inputs, "versions": versions(), "cpu": cpu_family()}
 
 

@@ -143,7 +143,7 @@ def _panel_title(panel: str, levels: Mapping[str, float]) -> str:
         word, _, method = name.partition(" ")
         if panel == (word if word in PANELS else "mix") and value_db > -math.inf:
             prefix = "" if word == panel else f"{word} "
-            parts.append(f"{prefix}{value_db:.1f} dB {method}".rstrip())
+            parts.append(f"{prefix}{round(value_db, 1) + 0.0:.1f} dB {method}".rstrip())
     return " ".join([panel, ", ".join(parts)]).rstrip() if panel != "mix" else ", ".join([panel, *parts])
 
 

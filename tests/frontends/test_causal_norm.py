@@ -67,6 +67,15 @@ def test_a_constant_is_not_blown_up():
     assert x.grad.isfinite().all()
 
 
+def test_what_hardly_moves_is_not_blown_up_either():
+    """A hundredth more after five seconds of a constant is a tenth of the least deviation that is divided by."""
+    x = torch.full((1, 2, 500), -13.8)
+    x[..., -1] += 0.01
+    step = (make(2, True, norm_ms=100.0)(x)[..., -1] - make(2, True, norm_ms=100.0)(x)[..., -2]).detach()
+    assert step.min() > 0.05
+    assert step.max() < 0.11
+
+
 def test_an_unknown_norm_or_time_is_refused():
     with pytest.raises(
         ConfigError, match=r"model\.frontend\.norm='clip' is unknown: known are none, causal-mean, causal"
