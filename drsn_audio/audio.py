@@ -256,17 +256,23 @@ def find_audio(place: str | Path) -> Iterator[Path]:
         yield from (Path(match) for match in matches)
 
 
-def _walk(folder: Path, closed: list[OSError]) -> Iterator[Path]:
-    """Audio files in depth, in the order of their paths; folders that may not be read are added to `closed`."""
+def _walk(folder: Path, closed: list[OSError], above: tuple[str, ...] = ()) -> Iterator[Path]:
+    """Audio files in depth, in the order of their paths; folders that may not be read are added to `closed`.
+
+    Links are followed, but for one that leads back to a folder that it lies in, which are `above`.
+    """
+    here = os.path.realpath(folder)
+    if here in above:
+        return
     try:
         with os.scandir(folder) as entries:
-            found = sorted((entry.name, entry.is_dir(follow_symlinks=False), entry.is_symlink()) for entry in entries)
+            found = sorted((entry.name, os.path.isdir(entry)) for entry in entries)
     except OSError as error:
         closed.append(error)
         return
-    for name, is_folder, is_link in found:
+    for name, is_folder in found:
         path = folder / name
         if is_folder:
-            yield from _walk(path, closed)
-        elif path.suffix.lower() in EXTENSIONS and not name.startswith(".") and not (is_link and os.path.isdir(path)):
+            yield from _walk(path, closed, (*above, here))
+        elif path.suffix.lower() in EXTENSIONS and not name.startswith("."):
             yield path

@@ -253,6 +253,14 @@ def test_find_audio(tree):
     assert len(names(tree, tree / ("x" * 300))) == 1
 
 
+def test_links_are_followed_but_not_in_circles(tmp_path):
+    write_audio(tmp_path / "corpus" / "a.wav", noise(), RATE)
+    (tmp_path / "corpus" / "back").symlink_to(tmp_path / "corpus")
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "linked").symlink_to(tmp_path / "corpus")
+    assert list(find_audio(tmp_path / "mine")) == [tmp_path / "mine" / "linked" / "a.wav"]
+
+
 def test_nothing_is_found(tree):
     with pytest.raises(AudioError, match="no file matches"):
         list(find_audio(f"{tree}/*.mp3"))
