@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 from scipy.fft import irfft, rfftfreq
-from scipy.signal import oaconvolve
 
 from drsn_audio.errors import InputError
+from drsn_audio.noise.texture import convolve
 
 AMPLITUDE = 10 ** (-26 / 20)  # RMS
 LOWEST_HZ = 20.0  # pink noise is flat below, where hardly anything plays it and most of its power would be
@@ -46,7 +46,7 @@ def pink_noise(num_samples: int, sample_rate: int, seed: int) -> np.ndarray:
     response = np.roll(irfft(np.sqrt(density), 4 * taps), taps // 2)[:taps] * np.hanning(taps + 2)[1:-1]
     response /= np.linalg.norm(response)
     white = np.random.default_rng(seed).standard_normal(num_samples + taps - 1, np.float32)
-    return _finish(oaconvolve(white, response.astype(np.float32), mode="valid"))
+    return _finish(convolve(white, response.astype(np.float32), mode="valid"))
 
 
 def _check(num_samples: int, sample_rate: int) -> None:

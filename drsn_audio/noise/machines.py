@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.random import Generator
-from scipy.signal import oaconvolve
 
 from drsn_audio.noise.scene import Source, scatter
 from drsn_audio.noise.texture import (
     bouts,
     colour_filter,
     coloured_noise,
+    convolve,
     decibels,
     drift,
     harmonics_below,
@@ -108,7 +108,7 @@ def hammer(
         for share, body in zip((1 - softer, softer), bodies, strict=True):
             blows = np.zeros(num_samples)
             np.add.at(blows, place, share * force)
-            wave += oaconvolve(blows, body)[:num_samples]
+            wave += convolve(blows, body)[:num_samples]
         return wave * np.sqrt(sample_rate / blow_hz)
 
     return render

@@ -7,9 +7,8 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.random import Generator
-from scipy.signal import oaconvolve
 
-from drsn_audio.noise.texture import colour_filter, decibels
+from drsn_audio.noise.texture import colour_filter, convolve, decibels
 
 LEVEL_DB = -26.0
 KNEE = 0.5  # above it the microphone saturates, and never reaches 1
@@ -52,7 +51,7 @@ def _take(place: Place, num_samples: int, rng: Generator) -> np.ndarray:
     total = np.zeros(num_samples + heard_before)
     for level_db, render in place.sources:
         total += decibels(level_db) * render(len(total), rng)
-    return oaconvolve(total, place.response, mode="valid")
+    return convolve(total, place.response, mode="valid")
 
 
 def _saturate(wave: np.ndarray) -> None:
@@ -70,14 +69,14 @@ def draw_response(
     echoes = rng.standard_normal(len(seconds)) * 10 ** (-3 * seconds / length_s)
     echoes[seconds < 0.004 * rng.random()] = 0
     dull = colour_filter([(1000, 0), (16000, -rng.uniform(6, 24))], sample_rate)
-    echoes = oaconvolve(echoes, dull, mode="same")
+    echoes = convolve(echoes, dull, mode="same")
     echoes *= decibels(-rng.uniform(*direct_db)) / max(float(np.sqrt(np.sum(echoes**2))), 1e-12)
     echoes[0] += 1
     low_hz, tilt_db = rng.uniform(20, 180), rng.uniform(-7, 2)  # dB per octave, from 300 Hz up
     knots_hz = np.geomspace(low_hz, sample_rate / 2, 9)
     bumps_db = rng.normal(0, 2.5, 9) + tilt_db * np.log2(np.maximum(knots_hz / 300, 1))
     curve = [(low_hz / 4, bumps_db[0] - 24), *zip(knots_hz, bumps_db, strict=True)]
-    return oaconvolve(echoes, colour_filter(curve, sample_rate))
+    return convolve(echoes, colour_filter(curve, sample_rate))
 
 
 def scatter(

@@ -11,9 +11,15 @@ from typing import Any
 import numpy as np
 from numpy.random import Generator
 from scipy.fft import next_fast_len
-from scipy.signal import oaconvolve
 
 PERIOD = 8192  # samples of a stored period, a power of two
+
+
+def convolve(wave: np.ndarray, filter: np.ndarray, mode: str = "full") -> np.ndarray:
+    """Convolution by overlap and add; modes as numpy's."""
+    from scipy.signal import oaconvolve  # imports half of scipy: half a second
+
+    return oaconvolve(wave, filter, mode=mode)
 
 
 def decibels(level_db: Any) -> Any:
@@ -38,7 +44,7 @@ def colour_filter(curve: Sequence[tuple[float, float]], sample_rate: int) -> np.
 def coloured_noise(num_samples: int, fir: np.ndarray, rng: Generator) -> np.ndarray:
     """Gaussian noise [N] with the spectrum of a `colour_filter`."""
     white = rng.standard_normal(num_samples + len(fir) - 1, dtype=np.float32)
-    return oaconvolve(white, fir.astype(np.float32), mode="valid")
+    return convolve(white, fir.astype(np.float32), mode="valid")
 
 
 def drift(num_samples: int, sample_rate: int, period_s: float, rng: Generator) -> np.ndarray:
