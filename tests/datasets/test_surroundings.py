@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import soundfile as sf
 import torch
+from torch.utils.data import DataLoader
 
 from drsn_audio.config import AugmentConfig, ConfigError, DataConfig, NoiseSource
 from drsn_audio.corpora.responses import ResponseFile, prepare_responses
@@ -247,3 +248,19 @@ def test_a_room_at_another_rate_is_found_anew(rooms, monkeypatch):
         drawn = rooms.draw(np.random.default_rng(seed))
         place = int(drawn.id.removeprefix("room"))
         assert drawn.direct == 50 * place
+
+
+@pytest.mark.filterwarnings("ignore:This DataLoader will create")  # more workers than there are cores
+@pytest.mark.parametrize("workers", [0, 1, 4])
+@pytest.mark.parametrize("size", [2, 5])
+def test_workers_order_and_batches_change_nothing(make, workers, size):
+    """But for how transforms over a batch round; without mu-law, whose steps that may tip a sample over."""
+    augment = dataclasses.replace(EVERYTHING, mu_law_share=0.0)
+    dataset = make(augment)
+    keys = [(1, index) for index in range(len(dataset.clips))]
+    alone = [collate([dataset[key]]).mix()[0] for key in keys]
+    planned = [keys[::-1][first : first + size] for first in range(0, len(keys), size)]
+    loader = DataLoader(make(augment), batch_sampler=planned, collate_fn=collate, num_workers=workers)
+    heard = [wave for batch in loader for wave in batch.mix()][::-1]
+    for wave, expected in zip(heard, alone, strict=True):
+        torch.testing.assert_close(wave, expected, rtol=0, atol=2e-6 * expected.abs().max().item())
