@@ -6,7 +6,6 @@ import functools
 import glob
 import io
 import os
-import tempfile
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -15,6 +14,7 @@ import soundfile as sf
 import soxr
 
 from drsn_audio.errors import InputError
+from drsn_audio.files import write_whole
 
 EXTENSIONS = (".flac", ".wav", ".ogg", ".opus", ".mp3", ".aiff", ".aif", ".w64", ".au", ".caf", ".rf64")
 BLOCK_VALUES = 1 << 18  # values of all channels that are read at once: 1 MB
@@ -161,20 +161,10 @@ def write_audio(path: str | Path, wave: np.ndarray, sample_rate: int, subtype: s
     """
     path = Path(path)
     data = encode_audio(path, wave, sample_rate, subtype)
-    temporary = None
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name[:80]}.")
-        with open(handle, "wb") as file:
-            file.write(data)
-        os.chmod(temporary, 0o666 & ~_umask())
-        os.replace(temporary, path)
-        temporary = None
+        write_whole(path, data)
     except OSError as error:
         raise AudioError(f"{path}: cannot be written ({error.strerror}): choose another place") from None
-    finally:
-        if temporary:
-            Path(temporary).unlink(missing_ok=True)
 
 
 def encode_audio(path: Path, wave: np.ndarray, sample_rate: int, subtype: str | None = None) -> bytes:
@@ -216,12 +206,6 @@ def libsndfile_format(path: str | Path) -> str:
 @functools.lru_cache  # libsndfile is asked anew each time, which took a fifth of the time of mixing
 def _formats() -> frozenset[str]:
     return frozenset(sf.available_formats())
-
-
-def _umask() -> int:
-    current = os.umask(0)
-    os.umask(current)
-    return current
 
 
 def find_audio(place: str | Path) -> Iterator[Path]:

@@ -12,7 +12,7 @@ ROOT = Path(__file__).resolve().parents[1]
 TOP_FOLDERS = ("drsn_audio", "recipes", "benchmarks")
 
 LAYERS = (
-    ("_version", "errors", "pretrained"),
+    ("_version", "errors", "files", "pretrained"),
     ("config", "audio", "smoothing"),
     ("nn", "frontends", "noise", "metrics", "decoding"),
     ("models", "corpora"),

@@ -10,14 +10,13 @@ from __future__ import annotations
 import gzip
 import json
 import math
-import os
-import tempfile
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from drsn_audio.audio import AudioError, read_audio
+from drsn_audio.files import write_whole
 
 if TYPE_CHECKING:
     from lhotse.cut import Cut
@@ -102,11 +101,7 @@ def write_cuts(cuts: Iterable[Cut], path: Path) -> None:
     lines = [json.dumps(cut.to_dict(), ensure_ascii=False) for cut in sorted(cuts, key=lambda cut: cut.id)]
     data = gzip.compress("".join(f"{line}\n" for line in lines).encode(), mtime=0)
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=path.parent, prefix=".") as folder:
-            temporary = Path(folder) / path.name
-            temporary.write_bytes(data)
-            os.replace(temporary, path)
+        write_whole(path, data)
     except OSError as error:
         raise AudioError(f"{path}: cannot be written ({error.strerror}): choose another place") from None
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import tempfile
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -19,6 +18,7 @@ from typing import TYPE_CHECKING, TypeVar
 from drsn_audio.audio import EXTENSIONS, AudioError
 from drsn_audio.corpora.cuts import NoiseFile, Skipped, SpeechFile, make_cut, write_cuts
 from drsn_audio.corpora.lists import DUPLICATE
+from drsn_audio.files import write_whole
 
 if TYPE_CHECKING:
     from lhotse.cut import Cut
@@ -126,13 +126,10 @@ def write_faults(skipped: Iterable[Skipped], out: Path) -> None:
     place = out / FAULTS
     lines = [json.dumps({"kind": kind, "path": str(path), "reason": reason}) for path, reason, kind in skipped]
     try:
-        if not lines:  # those of an earlier call would be taken for this call's
+        if lines:
+            write_whole(place, "".join(f"{line}\n" for line in lines).encode())
+        else:  # those of an earlier call would be taken for this call's
             place.unlink(missing_ok=True)
-            return
-        with tempfile.TemporaryDirectory(dir=out, prefix=".") as folder:
-            temporary = Path(folder) / FAULTS
-            temporary.write_text("".join(f"{line}\n" for line in lines))
-            os.replace(temporary, place)
     except OSError as error:
         raise AudioError(f"{place}: cannot be written ({error.strerror}): choose another place") from None
 

@@ -5,8 +5,6 @@ from __future__ import annotations
 import errno
 import hashlib
 import math
-import os
-import tempfile
 from collections.abc import Iterable
 from functools import lru_cache
 from pathlib import Path
@@ -16,6 +14,7 @@ import numpy as np
 import soundfile as sf
 
 from drsn_audio.audio import AudioError, encode_audio, libsndfile_format
+from drsn_audio.files import write_whole
 
 BITS = {"PCM_S8": 8, "PCM_U8": 8, "PCM_16": 16, "PCM_24": 24, "PCM_32": 32}
 FLOATS = ("FLOAT", "DOUBLE")
@@ -121,23 +120,13 @@ def put(path: Path, data: bytes, spare: Path | None = None) -> None:
         AudioError: it cannot be written.
         OutError: and no other file could be.
     """
-    temporary = None
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(dir=spare or path.parent, prefix=f".{path.name[:80]}.")
-        with open(handle, "wb") as file:
-            file.write(data)
-        os.chmod(temporary, 0o666 & ~_UMASK)
-        os.replace(temporary, path)
-        temporary = None
+        write_whole(path, data, spare)
     except OSError as error:
         if error.errno in HOPELESS:
             remedy = "make room or choose another OUT; the same command then goes on from here"
             raise OutError(f"{path}: cannot be written ({error.strerror}): {remedy}") from None
         raise AudioError(f"{path}: cannot be written ({error.strerror}): choose another place") from None
-    finally:
-        if temporary:
-            Path(temporary).unlink(missing_ok=True)
 
 
 @lru_cache
@@ -148,7 +137,3 @@ def _holds(form: str, subtype: str) -> bool:
 def folder_name(snr_db: float) -> str:
     """5 -> "5dB"; inf -> "clean"."""
     return "clean" if snr_db == math.inf else f"{snr_db:g}dB"
-
-
-_UMASK = os.umask(0)  # there is no way to ask for it, and threads must not see it change
-os.umask(_UMASK)

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import re
 from pathlib import Path
 from typing import Any
@@ -20,6 +19,7 @@ from safetensors.torch import load, save
 from drsn_audio import pretrained
 from drsn_audio.config import ConfigError, config_from_dict, config_to_dict, nearest
 from drsn_audio.errors import InputError
+from drsn_audio.files import write_whole
 from drsn_audio.models.model import AudioModel
 
 FORMAT = 1
@@ -58,8 +58,8 @@ def save_checkpoint(
     }
     path = folder / f"{name}.json"
     text = json.dumps(described, indent=2) + "\n"
-    write_atomically(weights, blob)
-    write_atomically(path, text.encode())
+    write_whole(weights, blob, sync=True)
+    write_whole(path, text.encode(), sync=True)
     for old in folder.glob("*.safetensors"):
         if old != weights and re.fullmatch(rf"{re.escape(name)}-\d+(-[0-9a-f]{{8}})?\.safetensors", old.name):
             old.unlink()
@@ -122,16 +122,3 @@ def load_checkpoint(path: Path) -> tuple[AudioModel, dict[str, Any]]:
 
 def _stored(value: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
     return (value.to(dtype) if value.is_floating_point() and value.ndim > 1 else value).contiguous()
-
-
-def write_atomically(path: Path, blob: bytes) -> None:
-    """The file is the old one or the new one, never half of it."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        with temporary.open("wb") as file:
-            file.write(blob)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)

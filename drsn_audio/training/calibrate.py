@@ -16,6 +16,7 @@ from drsn_audio.datasets.manifests import AudioStore, read_cuts
 from drsn_audio.datasets.noise_pool import NoisePool
 from drsn_audio.evaluation.details import keyword_classes
 from drsn_audio.evaluation.keyword import Trials, run_trials
+from drsn_audio.files import write_whole
 from drsn_audio.metrics.calibration import (
     choose_rejection,
     fit_temperature,
@@ -24,7 +25,7 @@ from drsn_audio.metrics.calibration import (
     softmax,
     wilson_interval,
 )
-from drsn_audio.models.checkpoint import load_checkpoint, write_atomically
+from drsn_audio.models.checkpoint import load_checkpoint
 
 DEV_SNR_DB = (10.0, 0.0)  # with clean, what the best checkpoint is chosen by, and calibrated on
 
@@ -46,7 +47,8 @@ def calibrate(checkpoint: Path, config: ExperimentConfig) -> dict[str, Any]:
     described = json.loads(checkpoint.read_text())
     if described["sha256"] != info["sha256"]:
         raise ConfigError(f"{checkpoint}: was replaced meanwhile: wait until its training has ended")
-    write_atomically(checkpoint, (json.dumps(described | {"calibration": found}, indent=2) + "\n").encode())
+    text = json.dumps(described | {"calibration": found}, indent=2) + "\n"
+    write_whole(checkpoint, text.encode(), sync=True)
     return found
 
 

@@ -34,7 +34,8 @@ from drsn_audio.datasets.noise_pool import NoisePool
 from drsn_audio.datasets.surroundings import RoomPool
 from drsn_audio.evaluation.keyword import num_samples, run_trials
 from drsn_audio.evaluation.provenance import provenance
-from drsn_audio.models.checkpoint import save_checkpoint, write_atomically
+from drsn_audio.files import write_whole
+from drsn_audio.models.checkpoint import save_checkpoint
 from drsn_audio.models.model import AudioModel, count_multiply_adds, count_parameters
 from drsn_audio.training.augment import spec_augment
 from drsn_audio.training.calibrate import DEV_SNR_DB, calibrate, describe_calibration
@@ -106,7 +107,7 @@ def train(config: ExperimentConfig) -> Path:
 
     run = Path(config.run)
     run.mkdir(parents=True, exist_ok=True)
-    write_atomically(run / "config.yaml", config_to_yaml(config).encode())
+    write_whole(run / "config.yaml", config_to_yaml(config).encode(), sync=True)
     log_prior = class_log_prior(clips, len(config.model.labels)).to(accelerator.device)
     sizes = {"parameters": count_parameters(model), "multiply_adds": count_multiply_adds(model)}
     model = model.to(accelerator.device).to(memory_format=torch.channels_last)

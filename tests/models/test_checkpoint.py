@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import os
 import pickle
 from pathlib import Path
 
@@ -11,13 +10,13 @@ import torch
 
 from drsn_audio import pretrained
 from drsn_audio.config import config_from_dict
+from drsn_audio.files import write_whole
 from drsn_audio.models import checkpoint
 from drsn_audio.models.checkpoint import (
     CheckpointError,
     find_checkpoint,
     load_checkpoint,
     save_checkpoint,
-    write_atomically,
 )
 from drsn_audio.models.model import AudioModel
 
@@ -101,13 +100,13 @@ def test_interrupted_between_its_writes_the_old_one_is_whole(tmp_path, monkeypat
     path = save(tmp_path, seed=1, step=1)
     done = []
 
-    def stop_after(target, blob):
+    def stop_after(target, blob, sync):
         if len(done) == writes:
             raise KeyboardInterrupt
         done.append(target)
-        write_atomically(target, blob)
+        write_whole(target, blob, sync=sync)
 
-    monkeypatch.setattr(checkpoint, "write_atomically", stop_after)
+    monkeypatch.setattr(checkpoint, "write_whole", stop_after)
     with pytest.raises(KeyboardInterrupt):
         save(tmp_path, seed=2, step=step)
     assert torch.equal(logits(load_checkpoint(path)[0]), logits(build(1)))
@@ -123,20 +122,6 @@ def test_info_that_is_no_json_leaves_the_old_one_and_no_weights(tmp_path):
         save_checkpoint(tmp_path, "best", build(1), step=2, info={"metrics": object()})
     assert torch.equal(logits(load_checkpoint(path)[0]), logits(build()))
     assert len(list(tmp_path.iterdir())) == 2
-
-
-def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path, monkeypatch):
-    path = tmp_path / "a.json"
-    write_atomically(path, b"old")
-
-    def full(*_):
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr(os, "fsync", full)
-    with pytest.raises(OSError, match="No space left"):
-        write_atomically(path, b"new")
-    assert path.read_bytes() == b"old"
-    assert list(tmp_path.iterdir()) == [path]
 
 
 def tear_json(path: Path) -> None:
