@@ -72,8 +72,10 @@ class ModelConfig:
     stem_kernel: int = 5  # drsn only
     stem_stride: list[int] = field(default_factory=lambda: [2, 2])  # frequency, time; drsn only
     shrinkage: str = ""  # drsn only: none | se | se-frequency | cs | cw | cw-frequency; empty: the preset's
-    pool: str = "clip"  # what the thresholds average over: clip | causal
+    pool: str = "clip"  # what thresholds and head average over: clip | causal | causal-cumulative (for streams)
+    pool_ms: float = 1000.0  # of causal thresholds: time constant that training begins with; cap of the cumulative
     head: str = "keyword"
+    clip_answer: str = "last"  # of a causal model, asked for a clip: its last frame | surest: that with least silence
     clip_s: float = 1.0  # what a clip model hears at once
     dropout: float = 0.1
     labels: list[str] = field(default_factory=list)  # "unknown" and "silence" have their usual meaning
@@ -149,6 +151,9 @@ class TrainConfig:
     label_smoothing: float = 0.1
     logit_adjustment: float = 0.0  # how far the shares of the classes in training are divided out: 0 to 1
     ema_decay: float = 0.998  # per step
+    stretch_s: float = 0.0  # causal models: train on stretches of a stream, at most so long; 0: on clips of clip_s
+    carry_share: float = 0.8  # of the stretches that go on where another one ended
+    hold_s: float = 0.5  # for so long after its end a word is the answer
     workers: int = 0  # loader processes
     threads: int = 0  # of this process on the CPU; 0 leaves it to torch
     device: str = "auto"  # auto | cpu | cuda | mps

@@ -8,12 +8,13 @@ import torch
 from torch import Tensor, nn
 
 from drsn_audio.config import ConfigError, FrontendConfig
-from drsn_audio.smoothing import decayed_sum, share_of_frame
+from drsn_audio.memory import Memory, Remembers
+from drsn_audio.smoothing import running_mean, share_of_frame
 
 LEAST_VARIANCE = 1e-2  # of logarithms
 
 
-class CausalNorm(nn.Module):
+class CausalNorm(Remembers, nn.Module):
     """x [B, F, T] minus its exponential average over frames <= t, per bin; over its deviation, too, if `scale`.
 
     The averages have the time constant `norm_ms` and begin from a prior per bin, which weighs as much as `weight` of
@@ -39,25 +40,35 @@ class CausalNorm(nn.Module):
         if scale:
             self.log_prior_variance = nn.Parameter(torch.full((bins, 1), math.log(4.0)))
 
-    def forward(self, x: Tensor) -> Tensor:
-        share, weight = torch.full_like(self.log_weight, self.share), self.log_weight.exp()
-        frame = torch.arange(1, x.shape[2] + 1, device=x.device)
-        past = (1 - share) ** frame
-        total = 1 - past + weight * past
+    def forward(self, x: Tensor, memory: Memory | None = None) -> Tensor:
+        memory = Memory() if memory is None else memory
+        share, weight = torch.full_like(self.log_weight, self.share), self.log_weight.exp() / self.share
+        before = memory.past(f"{self.memory_name}.weight", weight.expand(x.shape[0], -1, 1))
 
-        def average(values: Tensor, prior: Tensor) -> Tensor:
-            return decayed_sum(share * values, 1 - share, weight * prior) / total
+        def average(values: Tensor, prior: Tensor, name: str) -> Tensor:
+            total = memory.past(f"{self.memory_name}.{name}", (weight * prior).expand(x.shape[0], -1, 1))
+            mean, total, after = running_mean(values, share, total, before)
+            memory.keep(f"{self.memory_name}.{name}", total)
+            memory.keep(f"{self.memory_name}.weight", after)
+            return mean
 
-        mean = average(x, self.prior_mean)
+        mean = average(x, self.prior_mean, "total")
         if not self.scale:
             return x - mean
-        before = torch.cat([self.prior_mean.expand(len(x), -1, 1), mean[..., :-1]], dim=2)
-        variance = average((x - before) * (x - mean), self.log_prior_variance.exp())
+        last = memory.past(f"{self.memory_name}.mean", self.prior_mean.expand(x.shape[0], -1, 1))
+        memory.keep(f"{self.memory_name}.mean", mean[..., -1:])
+        lag = torch.cat([last, mean[..., :-1]], dim=2)
+        variance = average((x - lag) * (x - mean), self.log_prior_variance.exp(), "variance")
         return (x - mean) / variance.clamp(min=LEAST_VARIANCE).sqrt()
 
 
+class NoNorm(nn.Module):
+    def forward(self, x: Tensor, memory: Memory | None = None) -> Tensor:
+        return x
+
+
 def _none(bins: int, config: FrontendConfig) -> nn.Module:
-    return nn.Identity()
+    return NoNorm()
 
 
 def _causal_mean(bins: int, config: FrontendConfig) -> nn.Module:

@@ -7,18 +7,19 @@ from torch import Tensor, nn
 
 from drsn_audio.config import ConfigError, FrontendConfig, nearest
 from drsn_audio.frontends.causal_norm import NORMS
-from drsn_audio.frontends.spectrogram import hann_window, num_frames
+from drsn_audio.frontends.spectrogram import frame_samples, hann_window, num_frames
+from drsn_audio.memory import Memory, Remembers
 
 
-class Frontend(nn.Module):
+class Frontend(Remembers, nn.Module):
     """Wave [B, N] -> [B, 1, F, T], lengths [B] in samples -> in frames. A kind of it gives `features`.
 
-    Samples beyond a length are silenced. Frame t begins at sample t * hop and depends on no later frame: no statistic
-    of the clip enters, so a stream gives the same frames.
+    Samples beyond a length are silenced. Frame t begins at sample t * hop, or, with a memory, ends with sample
+    (t + 1) * hop; it depends on no later one: no statistic of the clip enters, so a stream gives the same frames.
 
     Raises:
-        ConfigError: a window or hop of no sample, a band that ends above half of the sample rate or before it begins
-            or holds no bin, an unknown `norm`.
+        ConfigError: a window or hop of no sample, a window shorter than the hop, a band that ends above half of the
+            sample rate or before it begins or holds no bin, an unknown `norm`.
     """
 
     window: Tensor
@@ -30,19 +31,23 @@ class Frontend(nn.Module):
         self.register_buffer("window", window_of(config), persistent=False)
         self.norm = NORMS[config.norm](bins, config)
 
-    def features(self, wave: Tensor) -> Tensor:
-        """Wave [B, N] -> [B, F, T]."""
+    def features(self, samples: Tensor, memory: Memory | None = None) -> Tensor:
+        """Samples of whole frames, [B, (T - 1) * hop + len(window)] -> [B, F, T]."""
         raise NotImplementedError
 
-    def forward(self, wave: Tensor, lengths: Tensor | None = None) -> tuple[Tensor, Tensor | None]:
+    def forward(
+        self, wave: Tensor, lengths: Tensor | None = None, memory: Memory | None = None
+    ) -> tuple[Tensor, Tensor | None]:
         if lengths is not None:
             lengths = lengths.clamp(max=wave.shape[1])
             inside = torch.arange(wave.shape[1], device=wave.device) < lengths[:, None]
             wave = wave.masked_fill(~inside, 0)  # a product would keep NaN
             lengths = (lengths + self.hop - 1) // self.hop
         with torch.autocast(wave.device.type, enabled=False):
-            spectrogram = self.norm(self.features(wave.float()))
-        assert spectrogram.shape[1:] == (self.bins, num_frames(wave.shape[1], self.hop))
+            frames = num_frames(wave.shape[1], self.hop)
+            samples = frame_samples(wave.float(), self.window.numel(), self.hop, memory, f"{self.memory_name}.wave")
+            spectrogram = self.norm(self.features(samples, memory), memory)
+        assert spectrogram.shape[1:] == (self.bins, frames)
         return spectrogram.unsqueeze(1), lengths
 
 
@@ -52,6 +57,8 @@ def window_of(config: FrontendConfig) -> Tensor:
     for key, value in (("hop_ms", config.hop_ms), ("window_ms", config.window_ms)):
         if not value * rate / 1000 >= 1:
             raise ConfigError(f"model.frontend.{key}={value:g}: at {rate} Hz that is less than a sample")
+    if config.window_ms < config.hop_ms:
+        raise ConfigError(f"model.frontend.window_ms={config.window_ms:g}: give at least hop_ms={config.hop_ms:g}")
     if high_hz > rate / 2:
         raise ConfigError(f"model.frontend.f_max_hz={high_hz:g}: at this sample rate use {rate / 2:g}")
     if not 0 <= low_hz < high_hz:

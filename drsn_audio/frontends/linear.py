@@ -8,6 +8,7 @@ from torch import Tensor
 from drsn_audio.config import ConfigError, FrontendConfig
 from drsn_audio.frontends.frontend import Frontend, window_of
 from drsn_audio.frontends.spectrogram import power_spectrogram
+from drsn_audio.memory import Memory
 
 FLOOR = 1e-8  # what white noise at -103 dB full scale has in each bin
 
@@ -30,8 +31,8 @@ class Spectrogram(Frontend):
             raise ConfigError(f"model.frontend.f_max_hz={config.f_max_hz:g}: no bin, they are {spacing_hz:g} Hz apart")
         super().__init__(config, self.end - self.first)
 
-    def features(self, wave: Tensor) -> Tensor:
-        return power_spectrogram(wave, self.window, self.hop)[:, self.first : self.end]
+    def features(self, samples: Tensor, memory: Memory | None = None) -> Tensor:
+        return power_spectrogram(samples, self.window, self.hop)[:, self.first : self.end]
 
 
 class LogSpectrogram(Spectrogram):
@@ -39,5 +40,5 @@ class LogSpectrogram(Spectrogram):
 
     logarithmic = True
 
-    def features(self, wave: Tensor) -> Tensor:
-        return torch.log(super().features(wave) + FLOOR)
+    def features(self, samples: Tensor, memory: Memory | None = None) -> Tensor:
+        return torch.log(super().features(samples, memory) + FLOOR)

@@ -6,6 +6,7 @@ from torch import Tensor
 
 from drsn_audio.config import FrontendConfig
 from drsn_audio.frontends.mel import MelFrontend
+from drsn_audio.memory import Memory
 
 
 def log_mel(power: Tensor, floor: float) -> Tensor:
@@ -19,5 +20,5 @@ class LogMel(MelFrontend):
     def __init__(self, config: FrontendConfig):
         super().__init__(config, config.n_mels)
 
-    def features(self, wave: Tensor) -> Tensor:
-        return log_mel(self.mel(wave), self.floor)
+    def features(self, samples: Tensor, memory: Memory | None = None) -> Tensor:
+        return log_mel(self.mel(samples), self.floor)

@@ -20,11 +20,12 @@ MELS: dict[str, tuple[str | None, float]] = {"htk": (None, 1e-6), "slaney": ("sl
 CLIPS = 8
 
 
-def mel_power(wave: Tensor, window: Tensor, filters: Tensor, hop: int) -> Tensor:
-    """Wave [B, N] and filters [len(window) // 2 + 1, F] -> power in mel bands [B, F, T]."""
-    if wave.device.type == "cpu" and len(wave) > CLIPS:  # a few at a time stay in the cache: twice as fast
-        return torch.cat([mel_power(clips, window, filters, hop) for clips in wave.split(CLIPS)])
-    return (power_spectrogram(wave, window, hop).transpose(1, 2) @ filters).transpose(1, 2)
+def mel_power(samples: Tensor, window: Tensor, filters: Tensor, hop: int) -> Tensor:
+    """Samples [B, (T - 1) * hop + len(window)], filters [len(window) // 2 + 1, F] -> power in mel bands [B, F, T]."""
+    many = not torch.onnx.is_in_onnx_export() and samples.device.type == "cpu" and len(samples) > CLIPS
+    if many:  # a few at a time stay in the cache: twice as fast
+        return torch.cat([mel_power(clips, window, filters, hop) for clips in samples.split(CLIPS)])
+    return (power_spectrogram(samples, window, hop).transpose(1, 2) @ filters).transpose(1, 2)
 
 
 class MelFrontend(Frontend):
@@ -57,6 +58,6 @@ class MelFrontend(Frontend):
             )
         self.register_buffer("filters", filters, persistent=False)
 
-    def mel(self, wave: Tensor) -> Tensor:
-        """Wave [B, N] -> power [B, n_mels, T]."""
-        return mel_power(wave, self.window, self.filters, self.hop)
+    def mel(self, samples: Tensor) -> Tensor:
+        """Samples of whole frames -> power [B, n_mels, T]."""
+        return mel_power(samples, self.window, self.filters, self.hop)

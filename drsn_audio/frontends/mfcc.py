@@ -11,6 +11,7 @@ from torchaudio.functional import create_dct
 from drsn_audio.config import ConfigError, FrontendConfig
 from drsn_audio.frontends.logmel import log_mel
 from drsn_audio.frontends.mel import MelFrontend
+from drsn_audio.memory import Memory
 
 
 def mfcc(log_mel: Tensor, dct: Tensor) -> Tensor:
@@ -45,5 +46,5 @@ class Mfcc(MelFrontend):
         dct = create_dct(config.n_mfcc, config.n_mels, "ortho") * lifter_weights(config.n_mfcc, config.lifter)
         self.register_buffer("dct", dct, persistent=False)
 
-    def features(self, wave: Tensor) -> Tensor:
-        return mfcc(log_mel(self.mel(wave), self.floor), self.dct)
+    def features(self, samples: Tensor, memory: Memory | None = None) -> Tensor:
+        return mfcc(log_mel(self.mel(samples), self.floor), self.dct)

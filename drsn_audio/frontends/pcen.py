@@ -9,7 +9,8 @@ from torch import Tensor, nn
 
 from drsn_audio.config import ConfigError, FrontendConfig
 from drsn_audio.frontends.mel import MelFrontend
-from drsn_audio.smoothing import decayed_sum, share_of_frame
+from drsn_audio.memory import Memory
+from drsn_audio.smoothing import decayed_sum, running_mean, share_of_frame
 
 
 def smooth_power(power: Tensor, share: Tensor, initial: Tensor | None = None) -> Tensor:
@@ -32,6 +33,9 @@ class Pcen(MelFrontend):
     """PCEN: wave [B, N] -> [B, 1, n_mels, T], without unit, 0 for silence. Gain, bias, exponent and smoothing are
     learned, each per band; they begin at the paper's 0.98, 2, 0.5 and a time constant of `smoothing_ms`.
 
+    The average begins with the first frame; with a memory, in which that frame is not whole, it is the average of all
+    frames that there were.
+
     Raises:
         ConfigError: smoothing_ms is not positive.
     """
@@ -49,7 +53,14 @@ class Pcen(MelFrontend):
     def _band_values(self, value: float) -> nn.Parameter:
         return nn.Parameter(torch.full((self.bins, 1), value))
 
-    def features(self, wave: Tensor) -> Tensor:
-        power = self.mel(wave)
-        smoothed = smooth_power(power, self.share_logit.sigmoid())
+    def features(self, samples: Tensor, memory: Memory | None = None) -> Tensor:
+        power, share = self.mel(samples), self.share_logit.sigmoid()
+        if memory is None:
+            smoothed = smooth_power(power, share)
+        else:
+            nothing = power.new_zeros(power.shape[0], self.bins, 1)
+            names = f"{self.memory_name}.total", f"{self.memory_name}.weight"
+            smoothed, *past = running_mean(power, share, *(memory.past(name, nothing) for name in names))
+            for name, value in zip(names, past, strict=True):
+                memory.keep(name, value)
         return pcen(power, smoothed, self.log_gain.exp(), self.log_bias.exp(), self.log_exponent.exp(), self.floor)

@@ -10,6 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from drsn_audio.config import ConfigError, ModelConfig
+from drsn_audio.memory import Memory
 from drsn_audio.models.encoder import Features
 from drsn_audio.nn.masking import MaskedBatchNorm2d, apply_mask, frame_mask
 from drsn_audio.nn.subspectral import SubSpectralNorm
@@ -59,7 +60,7 @@ class BCResNet(nn.Module):
     log-mel of another scale, and the DRSN encoder has one.
 
     Raises:
-        ConfigError: pool="causal", other than 40 bins, an odd width, or other than four stages.
+        ConfigError: a pool other than "clip", other than 40 bins, an odd width, or other than four stages.
     """
 
     def __init__(self, bins: int, config: ModelConfig):
@@ -78,10 +79,11 @@ class BCResNet(nn.Module):
                 channels = wider
         self.collapse = nn.Conv2d(channels, channels, 5, padding=(0, 2), groups=channels, bias=False)
         self.channels, self.bins = 4 * config.width, 1
+        self.time_strides: list[int] = []
         self.output = nn.Conv2d(channels, self.channels, 1, bias=False)
         self.output_norm = MaskedBatchNorm2d(self.channels)
 
-    def forward(self, spectrogram: Tensor, lengths: Tensor | None = None) -> Features:
+    def forward(self, spectrogram: Tensor, lengths: Tensor | None = None, memory: Memory | None = None) -> Features:
         mask = frame_mask(lengths, spectrogram.shape[3], spectrogram.dtype)
         x = self.input_norm(spectrogram.transpose(1, 2), mask).transpose(1, 2)
         x = self.stem_norm(self.stem(apply_mask(x, mask)), mask).relu()

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
 from torch import Tensor, nn
 
 from drsn_audio.config import ModelConfig
+from drsn_audio.memory import Memory
+from drsn_audio.nn.causal import Pooling
 from drsn_audio.nn.masking import MaskedBatchNorm2d, apply_mask, frame_mask
 from drsn_audio.nn.residual import Conv2d, ResidualBlock, downsample_lengths
 
@@ -21,14 +24,16 @@ class Features(NamedTuple):
 class Stage(nn.ModuleList):
     """Residual blocks of one width, of which the first strides."""
 
-    def __init__(self, channels_in: int, channels: int, stride: tuple[int, int], count: int, config: ModelConfig):
-        first = ResidualBlock(channels_in, channels, stride, config.shrinkage, config.pool)
-        rest = (ResidualBlock(channels, channels, (1, 1), config.shrinkage, config.pool) for _ in range(count - 1))
+    def __init__(
+        self, channels_in: int, channels: int, stride: tuple[int, int], count: int, shrinkage: str, pooling: Pooling
+    ):
+        first = ResidualBlock(channels_in, channels, stride, shrinkage, pooling)
+        rest = (ResidualBlock(channels, channels, (1, 1), shrinkage, pooling) for _ in range(count - 1))
         super().__init__([first, *rest])
 
-    def forward(self, x: Tensor, lengths: Tensor | None) -> tuple[Tensor, Tensor | None]:
+    def forward(self, x: Tensor, lengths: Tensor | None, memory: Memory | None = None) -> tuple[Tensor, Tensor | None]:
         for block in self:
-            x, lengths = block(x, lengths)
+            x, lengths = block(x, lengths, memory)
         return x, lengths
 
 
@@ -40,28 +45,30 @@ class Encoder(nn.Module):
 
     def __init__(self, bins: int, config: ModelConfig):
         super().__init__()
-        causal = config.pool == "causal"
         self.input_norm = MaskedBatchNorm2d(bins)
-        stem_stride = (config.stem_stride[0], config.stem_stride[1])
-        self.stem = Conv2d(1, config.width, config.stem_kernel, stem_stride, causal=causal)
+        stem_stride, kernel = (config.stem_stride[0], config.stem_stride[1]), (config.stem_kernel, config.stem_kernel)
+        self.stem = Conv2d(1, config.width, kernel, stem_stride, causal=config.pool != "clip")
         self.stages = nn.ModuleList()
+        self.time_strides = [stem_stride[1], *(2 for _ in config.blocks[1:])]
         channels, bins = config.width, _ceil_div(bins, stem_stride[0])
         for index, count in enumerate(config.blocks):
             stride, wider = (1, 1) if index == 0 else (2, 2), config.width * 2**index
-            self.stages.append(Stage(channels, wider, stride, count, config))
-            channels, bins = wider, _ceil_div(bins, stride[0])
+            bins = _ceil_div(bins, stride[0])
+            frame_ms = config.frontend.hop_ms * math.prod(self.time_strides[: index + 1])
+            pooling = Pooling(config.pool, config.pool_ms / frame_ms, bins)
+            self.stages.append(Stage(channels, wider, stride, count, config.shrinkage, pooling))
+            channels = wider
         self.output_norm = MaskedBatchNorm2d(channels)
         self.channels, self.bins = channels, bins
-        self.time_strides = [stem_stride[1], *(2 for _ in config.blocks[1:])]
 
-    def forward(self, spectrogram: Tensor, lengths: Tensor | None = None) -> Features:
+    def forward(self, spectrogram: Tensor, lengths: Tensor | None = None, memory: Memory | None = None) -> Features:
         mask = frame_mask(lengths, spectrogram.shape[3], spectrogram.dtype)
         x = self.input_norm(spectrogram.transpose(1, 2), mask).transpose(1, 2)
-        x = self.stem(apply_mask(x, mask))
+        x = self.stem(apply_mask(x, mask), memory)
         lengths = downsample_lengths(lengths, int(self.stem.stride[1]))
         levels = []
         for stage in self.stages:
-            x, lengths = stage(x, lengths)
+            x, lengths = stage(x, lengths, memory)
             levels.append(x)
         mask = frame_mask(lengths, x.shape[3], x.dtype)
         levels[-1] = apply_mask(self.output_norm(x, mask).relu(), mask)

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from drsn_audio.config import ConfigError, ModelConfig, nearest
 from drsn_audio.frontends import FRONTENDS
+from drsn_audio.memory import Memory, name_layers
 from drsn_audio.models.bcresnet import BCResNet
 from drsn_audio.models.encoder import Encoder
 from drsn_audio.models.heads import HEADS
+from drsn_audio.nn.causal import POOLS
 from drsn_audio.nn.residual import downsample_lengths
-from drsn_audio.nn.shrinkage import POOLS, SHRINKAGES
+from drsn_audio.nn.shrinkage import SHRINKAGES
 
 ENCODERS: dict[str, type[Encoder] | type[BCResNet]] = {"drsn": Encoder, "bc-resnet": BCResNet}
 
@@ -29,17 +33,44 @@ class AudioModel(nn.Module):
         self.config = config
         self.frontend = FRONTENDS[config.frontend.name](config.frontend)
         self.encoder = ENCODERS[config.encoder](self.frontend.bins, config)
-        self.head = HEADS[config.head](self.encoder.channels, self.encoder.bins, config)
+        frame_ms = config.frontend.hop_ms * math.prod(self.encoder.time_strides)
+        self.head = HEADS[config.head](self.encoder.channels, self.encoder.bins, config, frame_ms)
+        name_layers(self)
 
-    def forward(self, wave: Tensor, lengths: Tensor | None = None, augment: Augment | None = None) -> Tensor:
+    @property
+    def causal(self) -> bool:
+        return self.config.pool != "clip"
+
+    @property
+    def block(self) -> int:
+        """Samples of one frame of the logits; what a causal model hears is a whole number of them."""
+        return self.frontend.hop * math.prod(self.encoder.time_strides)
+
+    def forward(
+        self,
+        wave: Tensor,
+        lengths: Tensor | None = None,
+        augment: Augment | None = None,
+        memory: Memory | None = None,
+    ) -> Tensor:
         """Wave [B, N], lengths [B] in samples (None: all valid) -> logits [B, K], causal models [B, T', K].
 
-        `augment` maps the spectrogram [B, 1, F, T] and its lengths [B] to one of the same shape (SpecAugment).
+        `augment` maps the spectrogram [B, 1, F, T] and its lengths [B] to one of the same shape (SpecAugment). Of a
+        causal model, `memory` holds what came before this wave, and what is to be remembered of it. Frame j of its
+        logits is that of all samples before (j + 1) * block; silence follows where the wave ends within a block.
         """
-        spectrogram, frames = self.frontend(wave, lengths)
+        if self.causal:
+            memory = Memory() if memory is None else memory
+            wave = F.pad(wave, (0, -wave.shape[1] % self.block))
+        elif memory is not None:
+            raise ValueError("a model of whole clips has no memory: train one with model.pool=causal")
+        spectrogram, frames = self.frontend(wave, lengths, memory)
+        if self.causal and frames is not None:  # to whole blocks: what is silent in the last one is heard, too
+            stride = math.prod(self.encoder.time_strides)
+            frames = (frames + stride - 1) // stride * stride
         if augment is not None:
             spectrogram = augment(spectrogram, frames)
-        return self.head(self.encoder(spectrogram, frames))
+        return self.head(self.encoder(spectrogram, frames, memory), memory)
 
     def output_lengths(self, lengths: Tensor | None) -> Tensor | None:
         """Lengths [B] in samples -> in frames T' of the logits."""
@@ -71,6 +102,7 @@ def _check(config: ModelConfig) -> None:
         ("head", config.head, tuple(HEADS)),
         ("shrinkage", config.shrinkage, tuple(SHRINKAGES) if config.encoder == "drsn" else (config.shrinkage,)),
         ("pool", config.pool, POOLS),
+        ("clip_answer", config.clip_answer, ("last", "surest")),
     ):
         if value not in known:
             raise ConfigError(f"model.{key}={value!r} is unknown: {nearest(value, known)}")
@@ -80,6 +112,10 @@ def _check(config: ModelConfig) -> None:
         raise ConfigError(f"model.stem_stride={list(config.stem_stride)}: give two whole numbers, frequency and time")
     if config.stem_kernel < 1 or config.stem_kernel % 2 == 0:
         raise ConfigError(f"model.stem_kernel={config.stem_kernel}: give an odd number")
+    if config.pool != "clip" and config.stem_kernel < config.stem_stride[1]:
+        raise ConfigError(f"model.stem_kernel={config.stem_kernel}: a causal stem needs at least its stride in time")
+    if not 10 <= config.pool_ms <= 1e5:
+        raise ConfigError(f"model.pool_ms={config.pool_ms:g}: give 10 to 100000 milliseconds")
     if not config.labels:
         raise ConfigError("model.labels is empty: list the words that the model is to know")
     if len(set(config.labels)) != len(config.labels):

@@ -6,29 +6,45 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from drsn_audio.memory import Memory, Remembers
+from drsn_audio.nn.causal import Pooling
 from drsn_audio.nn.masking import MaskedBatchNorm2d, apply_mask, frame_mask
 from drsn_audio.nn.shrinkage import SHRINKAGES
 
 
-class Conv2d(nn.Conv2d):
-    """Convolution over [B, C, F, T] with ceil(T / stride) frames out, an odd kernel, no bias.
+class Conv2d(Remembers, nn.Conv2d):
+    """Convolution over [B, C, F, T] with ceil(T / stride) frames out, odd in frequency, no bias.
 
-    In time it is centred, or, if `causal`, looks back only: frame j of the output sees input frames <= j * stride.
+    In time it is centred and odd, too, or, if `causal`, looks back only: frame j of the output sees the input frames
+    before (j + 1) * stride, and is there as soon as they are.
+
+    Raises:
+        ValueError: a kernel shorter in time than its stride, in a causal one: it would pass over frames.
     """
 
-    def __init__(self, channels_in: int, channels_out: int, kernel: int, stride: tuple[int, int], *, causal: bool):
-        super().__init__(
-            channels_in,
-            channels_out,
-            kernel,
-            stride,
-            padding=(kernel // 2, 0 if causal else kernel // 2),
-            bias=False,
-        )
-        self.look_back = kernel - 1 if causal else 0
+    def __init__(
+        self,
+        channels_in: int,
+        channels_out: int,
+        kernel: tuple[int, int],
+        stride: tuple[int, int],
+        *,
+        causal: bool,
+        groups: int = 1,
+    ):
+        padding = (kernel[0] // 2, 0 if causal else kernel[1] // 2)
+        super().__init__(channels_in, channels_out, kernel, stride, padding, groups=groups, bias=False)
+        self.look_back = kernel[1] - stride[1] if causal else None
+        if causal and kernel[1] < stride[1]:
+            raise ValueError(f"a causal kernel of {kernel[1]} frames and a stride of {stride[1]}: use a longer kernel")
 
-    def forward(self, x: Tensor) -> Tensor:
-        return super().forward(F.pad(x, (self.look_back, 0)) if self.look_back else x)
+    def forward(self, x: Tensor, memory: Memory | None = None) -> Tensor:
+        if self.look_back is None:
+            return super().forward(x)
+        x = F.pad(x, (0, -x.shape[3] % int(self.stride[1])))
+        if memory is None:
+            return super().forward(F.pad(x, (self.look_back, 0)))
+        return super().forward(memory.extend(f"{self.memory_name}.input", x, self.look_back))
 
 
 def downsample_lengths(lengths: Tensor | None, stride: int) -> Tensor | None:
@@ -36,13 +52,12 @@ def downsample_lengths(lengths: Tensor | None, stride: int) -> Tensor | None:
     return None if lengths is None else (lengths + stride - 1) // stride
 
 
-def pool_shortcut(x: Tensor, stride: tuple[int, int], mask: Tensor | None, *, causal: bool) -> Tensor:
+def pool_shortcut(x: Tensor, stride: tuple[int, int], mask: Tensor | None) -> Tensor:
     """Average x [B, C, F, T] over windows of `stride`, valid frames only; aligned with `Conv2d`'s output."""
     if stride == (1, 1):
         return x
     valid = torch.ones_like(x[:1, :1]) if mask is None else mask.expand(-1, 1, x.shape[2], -1)
-    pad_time = (stride[1] - 1, 0) if causal else (0, -x.shape[3] % stride[1])
-    pad = (*pad_time, 0, -x.shape[2] % stride[0])
+    pad = (0, -x.shape[3] % stride[1], 0, -x.shape[2] % stride[0])
 
     def window_mean(y: Tensor) -> Tensor:
         return F.avg_pool2d(F.pad(y, pad), stride)
@@ -57,24 +72,24 @@ class ResidualBlock(nn.Module):
     one is padded with zero channels.
     """
 
-    def __init__(self, channels_in: int, channels: int, stride: tuple[int, int], shrinkage: str, pool: str):
+    def __init__(self, channels_in: int, channels: int, stride: tuple[int, int], shrinkage: str, pooling: Pooling):
         super().__init__()
-        self.stride, self.causal = stride, pool == "causal"
+        self.stride = stride
         self.new_channels = channels - channels_in
         self.bn1 = MaskedBatchNorm2d(channels_in)
-        self.conv1 = Conv2d(channels_in, channels, 3, stride, causal=self.causal)
+        self.conv1 = Conv2d(channels_in, channels, (3, 3), stride, causal=pooling.causal)
         self.bn2 = MaskedBatchNorm2d(channels)
-        self.conv2 = Conv2d(channels, channels, 3, (1, 1), causal=self.causal)
-        self.shrinkage = SHRINKAGES[shrinkage](channels, pool)
+        self.conv2 = Conv2d(channels, channels, (3, 3), (1, 1), causal=pooling.causal)
+        self.shrinkage = SHRINKAGES[shrinkage](channels, pooling)
 
-    def forward(self, x: Tensor, lengths: Tensor | None) -> tuple[Tensor, Tensor | None]:
+    def forward(self, x: Tensor, lengths: Tensor | None, memory: Memory | None = None) -> tuple[Tensor, Tensor | None]:
         mask = frame_mask(lengths, x.shape[3], x.dtype)
-        branch = self.conv1(apply_mask(self.bn1(x, mask).relu(), mask))
+        branch = self.conv1(apply_mask(self.bn1(x, mask).relu(), mask), memory)
 
-        shortcut = pool_shortcut(x, self.stride, mask, causal=self.causal)
+        shortcut = pool_shortcut(x, self.stride, mask)
         shortcut = F.pad(shortcut, (0, 0, 0, 0, 0, self.new_channels))
 
         lengths = downsample_lengths(lengths, self.stride[1])
         mask = frame_mask(lengths, branch.shape[3], x.dtype)
-        branch = self.conv2(apply_mask(self.bn2(branch, mask).relu(), mask))
-        return shortcut + self.shrinkage(branch, mask), lengths
+        branch = self.conv2(apply_mask(self.bn2(branch, mask).relu(), mask), memory)
+        return shortcut + self.shrinkage(branch, mask, memory), lengths

@@ -3,7 +3,8 @@
 Zhao, Zhong, Fu, Tang, Pecht, "Deep Residual Shrinkage Networks for Fault Diagnosis", IEEE Trans. Industrial
 Informatics 16(7):4681-4690, 2020. Squeeze-and-excitation: Hu, Shen, Sun, CVPR 2018.
 
-All modules here map x [B, C, F, T] and a mask [B, 1, 1, T] (or None) to the shape of x.
+All modules here map x [B, C, F, T], a mask [B, 1, 1, T] (or None) and, where they look back, a memory (None: x is all
+there is) to the shape of x.
 """
 
 from __future__ import annotations
@@ -14,9 +15,12 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from drsn_audio.errors import InputError
-from drsn_audio.nn.causal import CausalMean
+from drsn_audio.memory import Memory
+from drsn_audio.nn.causal import POOLS, CausalMean, Pooling
 from drsn_audio.nn.masking import MaskedBatchNorm2d, masked_mean
 from drsn_audio.nn.threshold import mean_magnitude, soft_threshold
+
+CLIP = Pooling()
 
 
 class Gate(nn.Module):
@@ -49,30 +53,34 @@ class Pool(nn.Module):
     clip:   x [B, C, F, T] -> [B, C, 1 or F, 1]     causal: -> [B, C, 1 or F, T]
     """
 
-    def __init__(self, channels: int, *, per_frequency: bool, pool: str):
+    def __init__(self, channels: int, pooling: Pooling, *, per_frequency: bool, positive: bool):
         super().__init__()
-        if pool not in POOLS:
-            raise InputError(f"pool={pool!r} is unknown: use one of {', '.join(POOLS)}")
+        if pooling.kind not in POOLS:
+            raise InputError(f"pool={pooling.kind!r} is unknown: use one of {', '.join(POOLS)}")
         self.dim = (3,) if per_frequency else (2, 3)
-        self.causal = CausalMean(channels, average_frequency=not per_frequency) if pool == "causal" else None
+        self.causal: CausalMean | None = None
+        if pooling.causal:
+            self.causal = CausalMean(channels, pooling, per_frequency=per_frequency, positive=positive)
 
-    def forward(self, x: Tensor, mask: Tensor | None) -> Tensor:
-        return masked_mean(x, mask, self.dim) if self.causal is None else self.causal(x)
+    def forward(self, x: Tensor, mask: Tensor | None, memory: Memory | None = None) -> Tensor:
+        if self.causal is None:
+            return masked_mean(x, mask, self.dim)
+        return self.causal(x, Memory() if memory is None else memory)
 
 
 class ChannelWiseShrinkage(nn.Module):
     """DRSN-CW: tau_c = alpha_c * A_c with A_c the mean of |x_c|; one A a channel and frequency if `per_frequency`."""
 
-    def __init__(self, channels: int, pool: str = "clip", per_frequency: bool = False):
+    def __init__(self, channels: int, pooling: Pooling = CLIP, per_frequency: bool = False):
         super().__init__()
-        self.pool = Pool(channels, per_frequency=per_frequency, pool=pool)
+        self.pool = Pool(channels, pooling, per_frequency=per_frequency, positive=True)
         self.gate = Gate(channels, channels)
 
-    def forward(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
+    def forward(self, x: Tensor, mask: Tensor | None = None, memory: Memory | None = None) -> Tensor:
         if mask is None and self.pool.causal is None:
             average, x = mean_magnitude(x, self.pool.dim)  # the same, in a quarter of the time
         else:
-            average = self.pool(x.abs(), mask)
+            average = self.pool(x.abs(), mask, memory)
         return soft_threshold(x, self.scaled(average, mask))
 
     def threshold(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
@@ -87,8 +95,8 @@ class ChannelWiseShrinkage(nn.Module):
 class ChannelSharedShrinkage(ChannelWiseShrinkage):
     """DRSN-CS: one threshold for all channels. The gate sees every A_c; the A it multiplies is their mean."""
 
-    def __init__(self, channels: int, pool: str = "clip"):
-        super().__init__(channels, pool)
+    def __init__(self, channels: int, pooling: Pooling = CLIP):
+        super().__init__(channels, pooling)
         self.gate = Gate(channels, 1)
 
     def scaled(self, average: Tensor, mask: Tensor | None) -> Tensor:
@@ -98,32 +106,30 @@ class ChannelSharedShrinkage(ChannelWiseShrinkage):
 class SqueezeExcitation(nn.Module):
     """The control: the identical sub-network, multiplying x instead of thresholding it. Its statistic is mean x."""
 
-    def __init__(self, channels: int, pool: str = "clip", per_frequency: bool = False):
+    def __init__(self, channels: int, pooling: Pooling = CLIP, per_frequency: bool = False):
         super().__init__()
-        self.pool = Pool(channels, per_frequency=per_frequency, pool=pool)
+        self.pool = Pool(channels, pooling, per_frequency=per_frequency, positive=False)
         self.gate = Gate(channels, channels)
 
-    def forward(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
-        return x * self.gate(self.pool(x, mask), mask)
+    def forward(self, x: Tensor, mask: Tensor | None = None, memory: Memory | None = None) -> Tensor:
+        return x * self.gate(self.pool(x, mask, memory), mask)
 
 
 class NoShrinkage(nn.Module):
     """Identity: with it the network is a plain pre-activation ResNet."""
 
-    def __init__(self, channels: int, pool: str = "clip"):
+    def __init__(self, channels: int, pooling: Pooling = CLIP):
         super().__init__()
 
-    def forward(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
+    def forward(self, x: Tensor, mask: Tensor | None = None, memory: Memory | None = None) -> Tensor:
         return x
 
 
-POOLS = ("clip", "causal")
-
-SHRINKAGES: dict[str, Callable[[int, str], nn.Module]] = {
+SHRINKAGES: dict[str, Callable[[int, Pooling], nn.Module]] = {
     "none": NoShrinkage,
     "se": SqueezeExcitation,
-    "se-frequency": lambda channels, pool: SqueezeExcitation(channels, pool, per_frequency=True),
+    "se-frequency": lambda channels, pooling: SqueezeExcitation(channels, pooling, per_frequency=True),
     "cs": ChannelSharedShrinkage,
     "cw": ChannelWiseShrinkage,
-    "cw-frequency": lambda channels, pool: ChannelWiseShrinkage(channels, pool, per_frequency=True),
+    "cw-frequency": lambda channels, pooling: ChannelWiseShrinkage(channels, pooling, per_frequency=True),
 }

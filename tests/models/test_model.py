@@ -86,6 +86,14 @@ def test_a_causal_keyword_is_judged_at_the_end_of_its_clip():
     assert build(pool="clip").head.last(logits[:, 0], torch.tensor([3, 1])).tolist() == logits[:, 0].tolist()
 
 
+def test_or_where_it_is_surest_that_somebody_spoke():
+    """Silence, the second label, is least probable in frame 1 of one clip, in frame 0 of the one that ends there."""
+    head = build(pool="causal", labels=["go", "silence"], clip_answer="surest").head
+    logits = torch.tensor([[[0.0, 1], [5, 2], [3, 1]], [[0, 3], [9, 0], [8, 0]]])
+    assert head.last(logits, torch.tensor([3, 1])).tolist() == [[5, 2], [0, 3]]
+    assert head.last(logits, None).tolist() == [[5, 2], [9, 0]]
+
+
 def test_keyword_loss_by_hand():
     """Equal logits of two labels cost ln 2; a certain and right answer costs nothing."""
     head = build().head

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from torch import nn
 from torch.autograd import gradcheck
 
+from drsn_audio.nn.causal import POOLS, Pooling
 from drsn_audio.nn.shrinkage import SHRINKAGES, ChannelSharedShrinkage, ChannelWiseShrinkage
 
 C, F, T = 4, 3, 6
@@ -30,10 +31,10 @@ class Literal(nn.Module):
         return torch.sign(x) * torch.maximum(x.abs() - tau, torch.zeros_like(x))
 
 
-def build(name: str, pool: str = "clip", seed: int = 0, channels: int = C) -> nn.Module:
+def build(name: str, pool: str = "clip", seed: int = 0, channels: int = C, bins: int = F) -> nn.Module:
     """A shrinkage in float64, its BatchNorm with statistics and weights away from their first values."""
     torch.manual_seed(seed)
-    module = SHRINKAGES[name](channels, pool).double()
+    module = SHRINKAGES[name](channels, Pooling(pool, 4.0, bins)).double()
     for part in module.modules():
         if isinstance(part, nn.BatchNorm2d):
             for value, low in (
@@ -75,7 +76,7 @@ def test_equals_the_paper(kind, shared, training):
 @settings(max_examples=20, deadline=None, derandomize=True)
 @given(
     name=st.sampled_from(DRSN),
-    pool=st.sampled_from(["clip", "causal"]),
+    pool=st.sampled_from(POOLS),
     seed=st.integers(0, 1000),
     scale=st.sampled_from([0.0, 1e-6, 1.0, 1e6]),
     offset=st.sampled_from([-1e3, 0.0, 2.0]),
@@ -182,7 +183,7 @@ def test_thresholds_differ_by_frequency():
 
 
 @pytest.mark.parametrize("name", [*SHRINKAGES])
-@pytest.mark.parametrize("pool", ["clip", "causal"])
+@pytest.mark.parametrize("pool", POOLS)
 @pytest.mark.parametrize("training", [True, False])
 def test_padding_enters_no_average(name, pool, training):
     """Valid frames come out the same whatever stands beyond a length, and as they do without the padding."""
@@ -200,10 +201,11 @@ def test_padding_enters_no_average(name, pool, training):
         torch.testing.assert_close(after[key], value, msg=key)
 
 
-@pytest.mark.parametrize("pool", ["clip", "causal"])
+@pytest.mark.parametrize("pool", POOLS)
 def test_the_control_has_the_identical_sub_network(pool):
     def shapes(name):
-        return {key: tuple(value.shape) for key, value in SHRINKAGES[name](C, pool).state_dict().items()}
+        module = SHRINKAGES[name](C, Pooling(pool, 4.0, F))
+        return {key: tuple(value.shape) for key, value in module.state_dict().items()}
 
     assert shapes("se") == shapes("cw")
     assert shapes("se-frequency") == shapes("cw-frequency")
@@ -220,11 +222,11 @@ def test_squeeze_and_excitation_multiplies():
 
 
 @pytest.mark.parametrize("name", [*SHRINKAGES])
-@pytest.mark.parametrize("pool", ["clip", "causal"])
+@pytest.mark.parametrize("pool", POOLS)
 @pytest.mark.parametrize("training", [True, False])
 def test_gradients_in_float64(name, pool, training):
     """Of input and every parameter, padding included (2 channels, small maps: finite differences of all)."""
-    module = build(name, pool, channels=2).train(training)
+    module = build(name, pool, channels=2, bins=2).train(training)
     generator = torch.Generator().manual_seed(3)
     x = torch.randn(3, 2, 2, 4, generator=generator, dtype=torch.float64, requires_grad=True)
     mask = torch.tensor([[1.0, 1, 1, 1], [1, 1, 1, 0], [1, 0, 0, 0]], dtype=torch.float64)[:, None, None]
@@ -241,4 +243,4 @@ def test_gradients_in_float64(name, pool, training):
 
 def test_an_unknown_pool_is_named():
     with pytest.raises(ValueError, match="pool='middle' is unknown: use one of clip, causal"):
-        SHRINKAGES["cw"](C, "middle")
+        SHRINKAGES["cw"](C, Pooling("middle"))
