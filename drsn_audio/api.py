@@ -13,11 +13,14 @@ import torch
 from torch import Tensor
 
 from drsn_audio.audio import AudioError, AudioReader, resample
+from drsn_audio.config import SILENCE, UNKNOWN
 from drsn_audio.decoding.detections import DETECT_BELOW, Heard, WindowAnswers
 from drsn_audio.decoding.listening import Listener, Sound
 from drsn_audio.errors import InputError
 from drsn_audio.models.checkpoint import CheckpointError, find_checkpoint, load_checkpoint
 from drsn_audio.models.model import AudioModel
+from drsn_audio.streaming.detector import Detector, DetectorConfig
+from drsn_audio.streaming.stream import Stream
 
 log = logging.getLogger("drsn_audio")
 
@@ -147,6 +150,37 @@ class Recognizer:
         """As `detect_files`, but the most probable word of each."""
         for path, answer in self.detect_files(paths, min_duration_s, reject_below=reject_below):
             yield path, answer if isinstance(answer, AudioError) else _best(answer)
+
+    def stream(self, detector: DetectorConfig | None = None) -> Stream:
+        """A live stream: `feed` it samples, and it answers with events. `detector` replaces the model's own.
+
+        Raises:
+            InputError: a model of whole clips, which cannot stream, or a detector of words that are none of its labels.
+        """
+        return Stream(
+            self.module, Detector(self.labels, self.frame_s, detector or self.detector_config()), self.temperature
+        )
+
+    @property
+    def frame_s(self) -> float:
+        """Seconds of a frame of a causal model's logits."""
+        return self.module.block / self.sample_rate
+
+    def detector_config(self) -> DetectorConfig:
+        """How events are made of probabilities: as the model was tuned, else 0.5 for every keyword.
+
+        Raises:
+            CheckpointError: what the checkpoint says of it is not to be understood.
+        """
+        found = self.info.get("detector")
+        if found is None:
+            log.info("the model was tuned for no rate of false alarms: it answers from probability 0.5 on")
+            keywords = [label for label in self.labels if label not in (SILENCE, UNKNOWN)]
+            return DetectorConfig(dict.fromkeys(keywords, 0.5), window_s=self.module.config.clip_s)
+        try:
+            return DetectorConfig.from_dict(found["config"], self.labels)
+        except (InputError, TypeError, KeyError, AttributeError) as error:
+            raise CheckpointError(f"the detector of the checkpoint cannot be used ({error}): tune it again") from None
 
     def _hear(
         self,
