@@ -22,10 +22,11 @@ def prepare_running_speech(
     *,
     without: Sequence[str] = COMMANDS,
     window_s: float = 2.0,
+    dev_share: float = 0.0,
     test_share: float = 0.3,
     progress: bool = True,
 ) -> Prepared:
-    """LibriSpeech -> train and test of windows of its utterances, all of the word "unknown".
+    """LibriSpeech -> train, dev and test of windows of its utterances, all of the word "unknown".
 
     Windows follow each other; what is left at an utterance's end, if shorter than half of one, is left out. Each
     carries the level of its whole utterance.
@@ -35,20 +36,23 @@ def prepare_running_speech(
         out: folder of the manifests.
         without: utterances that hold one of these words are left out.
         window_s: of each cut; a clip model draws its clip from it anew each epoch.
-        test_share: of the speakers, roughly; a speaker's part is the same whoever else there is.
+        dev_share: of the speakers, roughly; a speaker's part is the same whoever else there is.
+        test_share: the same.
         progress: show a bar on stderr.
 
     Raises:
         AudioError: not this corpus' layout.
         InputError: a window or a share that is none, or no utterance without the words.
     """
-    if not window_s > 0 or not 0 <= test_share <= 1:
-        raise InputError(f"window_s {window_s} must be positive, test_share {test_share} a share from 0 to 1")
+    if not window_s > 0:
+        raise InputError(f"window_s {window_s} must be positive")
+    if min(dev_share, test_share) < 0 or dev_share + test_share > 1:
+        raise InputError(f"dev_share {dev_share} and test_share {test_share} must be shares, together 1 at most")
     screened, speech = {word.lower() for word in without}, []
     utterances, faults, _ = read_layout(source)
     for id, speaker, _, text, path in utterances:
         if not screened.intersection(text.lower().split()):
-            part = part_by_hash(speaker, 0.0, test_share)
+            part = part_by_hash(speaker, dev_share, test_share)
             speech.append(SpeechFile(id, path, part, text=UNKNOWN, speaker=speaker))
     if not speech:
         raise InputError(f"{source}: every utterance holds one of the words, or none has its audio: check `without`")

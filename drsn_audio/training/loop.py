@@ -40,6 +40,7 @@ from drsn_audio.models.model import AudioModel, count_multiply_adds, count_param
 from drsn_audio.training.augment import spec_augment
 from drsn_audio.training.calibrate import DEV_SNR_DB, calibrate, describe_calibration
 from drsn_audio.training.optim import make_average, make_optimizer, make_schedule
+from drsn_audio.training.segments import Carried, stretch_loss
 from drsn_audio.training.start import start_from
 
 log = logging.getLogger("drsn_audio")
@@ -97,7 +98,7 @@ def train(config: ExperimentConfig) -> Path:
     drawn = config.augment, config.seed, rooms, config.data.level
     plan = Planned(len(clips), config.train.batch_size, config.seed)
     loader = DataLoader(
-        TrainingClips(clips, noise, store, num_samples(model), *drawn),
+        TrainingClips(clips, noise, store, stretch_samples(model, config.train), *drawn),
         batch_sampler=plan,
         collate_fn=collate,
         num_workers=config.train.workers,
@@ -122,13 +123,18 @@ def train(config: ExperimentConfig) -> Path:
     learnt_from = {"init": config.init, "data": config_to_dict(config.data)}
     info: dict[str, Any] = {"seed": config.seed, **sizes, "metrics": {}, **learnt_from, **provenance()}
     step, best = 0, -1.0
+    carried = Carried(config.train.carry_share) if config.train.stretch_s else None
     with watch:
         for epoch in range(config.train.epochs):
             plan.epoch = epoch
             model.train()
             started = time.perf_counter()
             for batch in loader:
-                losses = training_step(wrapped, batch.to(accelerator.device), config, accelerator, step, log_prior)
+                moved = batch.to(accelerator.device)
+                if carried is None:
+                    losses = training_step(wrapped, moved, config, accelerator, step, log_prior)
+                else:
+                    losses = stretch_step(wrapped, moved, config, accelerator, step, carried)
                 loss = torch.stack(list(losses.values())).sum()
                 optimizer.zero_grad()
                 accelerator.backward(loss)
@@ -166,6 +172,10 @@ def _check(config: TrainConfig) -> None:
         raise ConfigError(f"train.encoder_rate={config.encoder_rate}: give 0 or more")
     if not 0 <= config.false_accept_rate <= 1:
         raise ConfigError(f"train.false_accept_rate={config.false_accept_rate}: give a share, e.g. 0.05")
+    if config.stretch_s and config.stretch_s < 0.5:
+        raise ConfigError(f"train.stretch_s={config.stretch_s:g}: give seconds that hold a word, e.g. 2.4, or 0")
+    if not 0 <= config.carry_share <= 1:
+        raise ConfigError(f"train.carry_share={config.carry_share}: give a share from 0 to 1")
     if config.batch_size < 2:
         raise ConfigError(f"train.batch_size={config.batch_size}: give 2 or more, BatchNorm needs them")
 
@@ -195,6 +205,41 @@ def training_step(
         )
         adjustment = config.train.logit_adjustment * log_prior
         return plain.head.loss(logits, None, batch.target, config.train.label_smoothing, adjustment)
+
+
+def stretch_step(
+    model: torch.nn.Module,
+    batch: Batch,
+    config: ExperimentConfig,
+    accelerator: Accelerator,
+    step: int,
+    carried: Carried,
+) -> dict[str, torch.Tensor]:
+    """As `training_step`, of stretches of streams, at least half as long as they can be."""
+    generator = torch.Generator().manual_seed(config.seed * 1_000_003 + step)
+    plain = accelerator.unwrap_model(model)
+    most = batch.speech.shape[1] // plain.block
+    samples = plain.block * int(torch.randint(most // 2, most + 1, (), generator=generator))
+    wave = batch.mix()[:, :samples]
+    memory, fresh = carried.begin(len(wave), wave.device, generator)
+    with accelerator.autocast():
+        logits = model(
+            wave,
+            augment=lambda s, _: spec_augment(s, config.augment, config.model.frontend.hop_ms, generator),
+            memory=memory,
+        )
+    carried.end(memory)
+    speech = batch.speech[:, :samples]
+    return stretch_loss(logits, speech, batch.target, batch.silence, fresh, plain.block, config.model, config.train)
+
+
+def stretch_samples(model: AudioModel, config: TrainConfig) -> int:
+    """Samples of what training hears at once: of a clip, or of the longest stretch."""
+    if not config.stretch_s:
+        return num_samples(model)
+    if not model.causal:
+        raise ConfigError(f"train.stretch_s={config.stretch_s:g}: a model of whole clips has no streams: set it to 0")
+    return round(config.stretch_s * model.config.frontend.sample_rate) // model.block * model.block
 
 
 class Watch:

@@ -33,6 +33,7 @@ RECORDED: dict[str, tuple[str, tuple[str, ...], dict]] = {
         {},
     ),
     "running-speech": ("running-speech", ("LibriSpeech/dev-clean",), {}),
+    "running-speech-parts": ("running-speech", ("LibriSpeech/dev-clean",), {"dev_share": 0.3}),
     "urbansound8k": ("urbansound8k", ("UrbanSound8K", "urbansound8k_subset"), {}),
     "esc": ("esc", ("ESC-50", "ESC-50-master", "esc10_subset"), {}),
 }
@@ -52,6 +53,7 @@ SYNTHESISED: dict[str, tuple[str, dict]] = {
     "voices-others": ("voices", {"words": OTHER_WORDS, "voices_per_part": (20, 2, 2), "seed": 2}),
     "synthetic-noise": ("synthetic-noise", {"count": 100, "duration_s": 20.0}),
     "synthetic-noise-2": ("synthetic-noise", {"count": 300, "duration_s": 20.0, "seed": 1}),
+    "synthetic-noise-dev": ("synthetic-noise", {"count": 60, "duration_s": 20.0, "seed": 2}),
 }
 
 
