@@ -26,11 +26,11 @@ from drsn_audio.datasets.draws import draw_generator
 from drsn_audio.datasets.manifests import AudioStore, read_cuts
 from drsn_audio.datasets.noise_pool import NoisePool
 from drsn_audio.noise.mix import mix_at_snr, noise_at_level
+from drsn_audio.noise.span import word_span
 
 PIECE_S = (2.0, 4.0)
 NOISE_SHARE = 1 / 3
 TOLERANCE_S = 0.5
-ENERGY = (0.02, 0.98)  # of an utterance: from where to where its word goes
 
 
 class Said(NamedTuple):
@@ -71,9 +71,8 @@ def make_track(
                 lengths=torch.tensor([len(wave)]),
             )
             pieces.append(mix[0].numpy())
-            energy = np.cumsum(np.square(wave, dtype=np.float64))
-            span = (at + start + np.searchsorted(energy / energy[-1], ENERGY)) / sample_rate
-            said.append(Said(cut.supervisions[0].text, float(span[0]), float(span[1])))
+            span = [(at + start + int(bound)) / sample_rate for bound in word_span(torch.from_numpy(wave)[None])]
+            said.append(Said(cut.supervisions[0].text, *span))
         at += size
     return np.concatenate(pieces), said
 

@@ -14,7 +14,14 @@ from drsn_audio import commands
 from drsn_audio._version import __version__
 from drsn_audio.commands import BAD_INPUT, one_line
 from drsn_audio.errors import InputError
+from drsn_audio.live.options import add_options
 
+EXTRAS = {  # library -> the extra that has it
+    "pocketsphinx": "peers", "pyroomacoustics": "rooms", "sounddevice": "mic", "onnxruntime": "edge",
+    "onnx": "export", "onnxscript": "export", "onnx_ir": "export",
+}  # fmt: skip
+# What an install for exported models alone does without, docs/edge.md.
+LEFT_OUT = ("lhotse", "omegaconf", "rich", "safetensors", "scipy", "soundfile", "soxr", "torch", "torchaudio")
 EXAMPLES = "examples, with what `make demo` leaves behind:"
 SNR_ERROR = (
     "The median error, measured by benchmarks/estimate_snr.py on read speech of 2 to 23 s, is 1.0 to 1.2 dB from 0 to "
@@ -63,8 +70,10 @@ def _blame(error: Exception) -> str | None:
             f"{error.filename or 'a file'}: {error.strerror}: check the path, its permissions and the room on the disk"
         )
     if isinstance(error, ModuleNotFoundError) and error.name and not error.name.startswith("drsn_audio"):
-        extra = {"pocketsphinx": "peers", "pyroomacoustics": "rooms"}.get(error.name, "train")
-        return f"{error.name} is not installed: pip install 'drsn-audio[{extra}]'"
+        library = error.name.partition(".")[0]
+        if library in LEFT_OUT:
+            return f"{library} is not installed: pip install {library}"
+        return f"{library} is not installed: pip install 'drsn-audio[{EXTRAS.get(library, 'train')}]'"
     return str(error) if isinstance(error, InputError) else None
 
 
@@ -140,6 +149,24 @@ def _parser() -> argparse.ArgumentParser:
         "to, and in files longer than its clip at least 0.5)",
     )
     sub.add_argument("--device", default="cpu", help="cpu, cuda, mps (default: cpu)")
+
+    sub = command(
+        "stream", commands.stream, "Name the keywords in live sound, as they are said.",
+        "drsn-audio stream runs/demo/noisy.wav --json",
+        more="A line for each: when it was heard, the word, its score. Ctrl-C ends it, with a summary. Raw PCM may "
+        "come through a pipe: arecord -f S16_LE -r 16000 -t raw | drsn-audio stream -",
+    )  # fmt: skip
+    add_options(sub, model)
+
+    sub = command(
+        "export", commands.export, "Write a streaming model as ONNX, which runs without torch.",
+        "drsn-audio export commands-12-stream --onnx commands.onnx --int8",
+        more="What became of its numbers, measured on a minute of noisy speech, is printed, and written beside it.",
+    )  # fmt: skip
+    sub.add_argument("model", metavar="MODEL", help=model)
+    sub.add_argument("--onnx", required=True, metavar="OUT", help="the file, OUT.onnx")
+    sub.add_argument("--int8", action="store_true", help="OUT.int8.onnx, too: convolutions in 8 bits")
+    sub.add_argument("--audio", metavar="WAV", help="compare on this sound (default: speech is made for it)")
 
     sub = command(
         "evaluate", commands.evaluate, "Accuracy of a model, clean and per noise and SNR.",

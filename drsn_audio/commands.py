@@ -125,12 +125,40 @@ def classify(options: argparse.Namespace) -> int:
     return answers.status
 
 
+def stream(options: argparse.Namespace) -> int:
+    from drsn_audio.live.command import run
+
+    return run(options)
+
+
+def export(options: argparse.Namespace) -> int:
+    from drsn_audio.api import load
+    from drsn_audio.export.report import as_text
+    from drsn_audio.export.run import export_model
+
+    model, out = load(options.model), Path(options.onnx)
+    if not model.module.causal:
+        raise InputError(f"{options.model}: hears whole clips and has no stream to export: name a streaming model")
+    report = export_model(
+        model.module,
+        out,
+        detector=model.detector_config(),
+        temperature=model.temperature,
+        int8=options.int8,
+        audio=Path(options.audio) if options.audio else None,
+        about={"checkpoint": model.info["sha256"], "tuned": "detector" in model.info},
+    )
+    print(as_text(report, ["float", "int8"] if options.int8 else ["float"]))
+    return 0
+
+
 def evaluate(options: argparse.Namespace) -> int:
     from rich.console import Console
     from rich.progress import Progress
 
     from drsn_audio.api import load
     from drsn_audio.config import ConfigError, DataConfig, EvaluateConfig, NoiseSource
+    from drsn_audio.datasets.manifests import scan_cuts
     from drsn_audio.evaluation.run import evaluate_keywords
     from drsn_audio.reports.folder import write_report
     from drsn_audio.reports.table import terminal_table
@@ -139,6 +167,8 @@ def evaluate(options: argparse.Namespace) -> int:
     lonely = [f"--{key}" for key, value in of_noise.items() if value and not options.noise]
     if lonely:
         raise ConfigError(f"{', '.join(lonely)} without --noise: name the noise manifests to mix in")
+    if (next(scan_cuts(options.manifest[0])).get("custom") or {}).get("stream"):
+        return _evaluate_streams(options)
     defaults = EvaluateConfig()
     model, place = load(options.model, options.device), Path(options.model).resolve()
     if options.out:  # before the work, which would be lost where nothing can be written
@@ -161,6 +191,38 @@ def evaluate(options: argparse.Namespace) -> int:
     Console().print(terminal_table(facts))
     if options.out:
         for path in write_report(facts, options.out):
+            print(path, file=sys.stderr)
+    return 0
+
+
+def _evaluate_streams(options: argparse.Namespace) -> int:
+    from rich.console import Console
+    from rich.progress import Progress
+
+    from drsn_audio.api import load
+    from drsn_audio.config import ConfigError
+    from drsn_audio.evaluation.streams import evaluate_streams
+    from drsn_audio.reports.streams import streams_terminal, write_streams_report
+
+    if options.noise:
+        raise ConfigError(f"{options.manifest[0]}: streams hold their noise already: leave out --noise")
+    model, place = load(options.model, options.device), Path(options.model).resolve()
+    if options.out:
+        Path(options.out).mkdir(parents=True, exist_ok=True)
+    with Progress(console=Console(stderr=True), disable=options.quiet, transient=True) as progress:
+        facts = evaluate_streams(
+            model.module,
+            model.detector_config(),
+            options.manifest,
+            name=(place.parent if place.suffix == ".json" else place).name,
+            temperature=model.temperature,
+            checkpoint=model.info,
+            seed=options.seed,
+            progress=progress,
+        )
+    Console().print(streams_terminal(facts))
+    if options.out:
+        for path in write_streams_report(facts, options.out):
             print(path, file=sys.stderr)
     return 0
 

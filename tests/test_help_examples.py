@@ -17,7 +17,8 @@ from drsn_audio.corpora.cuts import SpeechFile
 from drsn_audio.corpora.prepare import prepare
 
 RECIPE = Path(__file__).resolve().parents[1] / "recipes" / "keywords"
-COMMANDS = ("prepare", "mix", "estimate-snr", "classify", "evaluate")
+COMMANDS = ("prepare", "mix", "estimate-snr", "classify", "stream", "evaluate")
+DEFAULT_MODELS = {"classify": "commands-12", "stream": "commands-12-stream"}
 RUN_HERE = ("calibrate", "evaluate")
 # Their arguments are parsed and no more is done: they need corpora or the runs that came of them, or write into the
 # package (ship, card), or take minutes (demo, train; the latter's requests and configs are read).
@@ -72,7 +73,7 @@ def test_examples_of_the_command(pasted, capsys, command):
     for example in examples_of(capsys.readouterr().out):
         program, *arguments = shlex.split(example)
         assert (program, arguments[0]) == ("drsn-audio", command)
-        if command == "classify" and "--model" not in arguments and "commands-12" not in pretrained.names():
+        if "--model" not in arguments and DEFAULT_MODELS.get(command, "") not in ("", *pretrained.names()):
             continue  # its default is not shipped with this checkout
         assert main(arguments) == 0, capsys.readouterr().err
         assert capsys.readouterr().out

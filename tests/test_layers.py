@@ -13,13 +13,14 @@ TOP_FOLDERS = ("drsn_audio", "recipes", "benchmarks")
 
 LAYERS = (
     ("_version", "errors", "files", "pretrained"),
-    ("config", "audio", "smoothing"),
+    ("config", "audio", "memory", "smoothing"),
     ("nn", "frontends", "noise", "metrics", "decoding"),
     ("models", "corpora"),
     ("datasets", "streaming"),
     ("export", "evaluation", "reports"),
     ("training",),
     ("api",),
+    ("live",),
     ("commands",),
     ("cli",),
     ("__main__", "recipes", "benchmarks"),

@@ -1,0 +1,198 @@
+"""The work of `drsn-audio stream`: events on stdout as they come; the level, notes and the summary on stderr."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import json
+import logging
+import math
+import sys
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+
+from drsn_audio.errors import InputError
+from drsn_audio.live.meter import Meter
+from drsn_audio.live.microphone import Microphone, list_inputs
+from drsn_audio.live.options import check_options
+from drsn_audio.live.pcm import FORMATS, PcmFormat, PcmSource
+from drsn_audio.live.session import Session
+from drsn_audio.live.source import FileSource, Source, paced
+from drsn_audio.live.stopping import Stopped, Stopper
+from drsn_audio.streaming.detector import Detector, DetectorConfig
+from drsn_audio.streaming.event import Event
+
+log = logging.getLogger("drsn_audio")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Returns the exit status: 0 at the end of the sound, 128 and the number of the signal that ended it before."""
+    if options.list_devices:
+        print("\n".join(list_inputs()) or "no input device")
+        return 0
+    check_options(options)
+    spoken = None
+    if options.reference:
+        from drsn_audio.live.reference import read_reference
+
+        spoken = read_reference(options.reference, options.source)
+    stream = open_stream(options.model, options.threshold, options.threshold_shift)
+    meter = Meter(sys.stderr if sys.stderr.isatty() and not options.quiet else None)
+    session = Session(stream, tell_json if options.json else tell_text, meter, keep=spoken is not None)
+    losses: dict[str, float] = {}
+    with Stopper() as stopper:
+        failed = None
+        try:
+            listen(options, session, stopper, losses)
+        except InputError as error:  # what was heard until then is told first
+            failed = error
+        except Stopped:
+            pass
+        finally:
+            meter.clear()
+        if failed is None or session.samples:
+            session.end()
+            figures = {}
+            if spoken is not None:
+                from drsn_audio.live.reference import judge
+
+                figures = {"reference": judge(session.events, spoken, stream.detector.keywords, session.heard_s)}
+            summarise({**session.summary(), **losses, **figures}, options)
+        if failed is not None:
+            raise failed
+    return 0 if stopper.signal is None else 128 + stopper.signal
+
+
+def listen(options: argparse.Namespace, session: Session, stopper: Stopper, losses: dict[str, float]) -> None:
+    """Hear the source to its end. Raises Stopped where a signal came before it, and whatever the source raises."""
+    rate = session.sample_rate
+    with stopper.waiting():
+        source = open_source(options, rate)
+    try:
+        log.info("%s%s", source.about(rate), "; Ctrl-C ends it" if options.source in ("-", "mic") else "")
+        blocks = source.blocks(rate, options.chunk_ms / 1000)
+        if options.realtime:
+            blocks = paced(blocks, rate)
+        while (block := next_block(blocks, stopper)) is not None:
+            session.hear(block)
+    finally:
+        source.close()
+        losses.update(source.losses())
+
+
+def next_block(blocks: Iterator[np.ndarray], stopper: Stopper) -> np.ndarray | None:
+    with stopper.waiting():
+        return next(blocks, None)
+
+
+def open_source(options: argparse.Namespace, sample_rate: int) -> Source:
+    """What the options name, for a model of this rate; of a pipe it waits for the first bytes."""
+    if options.source == "mic":
+        return Microphone(options.device, sample_rate)
+    if options.source != "-":
+        return FileSource(options.source)
+    if sys.stdin is None or sys.stdin.isatty():
+        raise InputError("stdin is no pipe: arecord -f S16_LE -r 16000 -t raw | drsn-audio stream -")
+    form = PcmFormat(options.rate or sample_rate, options.channels or 1, options.format or next(iter(FORMATS)))
+    return PcmSource(sys.stdin.buffer, form)
+
+
+def open_stream(model: str, thresholds: Sequence[str], shift: float) -> Any:
+    """A model's name, run folder, checkpoint or .onnx -> its stream, a `Stream` or an `OnnxStream`.
+
+    Raises:
+        InputError: no such model, or one of whole clips; thresholds that are none.
+    """
+    if model.endswith(".onnx"):
+        from drsn_audio.streaming.onnx import OnnxStream  # needs no torch
+
+        stream: Any = OnnxStream(model)
+        if not stream.about.get("tuned", True):
+            log.info("%s was tuned for no rate of false alarms: it answers from probability 0.5 on", model)
+    else:
+        import torch
+
+        from drsn_audio.api import load
+
+        torch.set_num_threads(1)  # a block of sound is too little to share: threads would wait for each other
+        recognizer = load(model)
+        if not recognizer.module.causal:
+            raise InputError(
+                f"{model} answers to whole clips and cannot stream: give --model a streaming one, e.g. "
+                "commands-12-stream, or use drsn-audio classify FILE"
+            )
+        stream = recognizer.stream()
+    config = change_thresholds(stream.detector.config, thresholds, shift)
+    if config != stream.detector.config:
+        stream.detector = Detector(stream.labels, stream.frame_s, config)
+    return stream
+
+
+def change_thresholds(config: DetectorConfig, given: Sequence[str], shift: float) -> DetectorConfig:
+    """`given` P: that of every keyword; WORD=P: of this one. Then all are moved by `shift` in log-odds, up if positive.
+
+    Raises:
+        InputError: no number, none between 0 and 1, or a word that is no keyword.
+    """
+    thresholds = dict(config.thresholds)
+    for text in given:
+        word, named, number = text.rpartition("=")
+        try:
+            threshold = float(number)
+        except ValueError:
+            raise InputError(f"--threshold {text}: give a probability, or WORD=PROBABILITY") from None
+        if not 0 < threshold < 1:
+            raise InputError(f"--threshold {text}: give a probability between 0 and 1")
+        if named and word not in thresholds:
+            raise InputError(f"--threshold {text}: the model's keywords are {', '.join(thresholds)}")
+        thresholds.update({word: threshold} if named else dict.fromkeys(thresholds, threshold))
+    if not math.isfinite(shift):
+        raise InputError(f"--threshold-shift {shift}: give a number of log-odds, such as 0.5")
+    if shift:
+        from drsn_audio.metrics.streaming import shifted_thresholds
+
+        thresholds = shifted_thresholds(thresholds, shift)
+    return dataclasses.replace(config, thresholds=thresholds)
+
+
+def tell_text(event: Event) -> None:
+    print(f"{event.time:.2f} s\t{event.label}\t{event.score:.3f}", flush=True)
+
+
+def tell_json(event: Event) -> None:
+    rounded = {key: round(value, 6) if isinstance(value, float) else value for key, value in vars(event).items()}
+    print(json.dumps(rounded), flush=True)
+
+
+def summarise(figures: dict[str, Any], options: argparse.Namespace) -> None:
+    """With --json the last line of stdout; else the summary on stderr, and what the reference says on stdout."""
+    if options.json:
+        print(json.dumps({"kind": "summary", **figures}), flush=True)
+        return
+    if not options.quiet:
+        print(summary_line(figures), file=sys.stderr)
+    if "reference" in figures:
+        from drsn_audio.live.reference import reference_lines
+
+        print("\n".join(reference_lines(figures["reference"])), flush=True)
+
+
+def summary_line(figures: dict[str, Any]) -> str:
+    """What went wrong is named only where it did."""
+    events = figures["events"]
+    parts = [
+        f"{figures['heard_s']:.1f} s heard",
+        f"{events} event{'s' * (events != 1)}",
+        f"real-time factor {figures['real_time_factor']:.4f}",
+    ]
+    for key, text in (
+        ("clipped_s", "{} s clipped at full scale"),
+        ("refused_s", "{} s of NaN and the like, heard as silence"),
+        ("dropped_s", "{} s dropped, for the model is too slow here"),
+        ("overflows", "sound was lost {} times before it came here"),
+    ):
+        if figures.get(key):
+            parts.append(text.format(figures[key]))
+    return ", ".join(parts)

@@ -1,0 +1,67 @@
+"""The options of `drsn-audio stream`. The parser is built for every command: nothing heavy is imported here."""
+
+from __future__ import annotations
+
+import argparse
+
+from drsn_audio.errors import InputError
+
+# Options that are of one source only, as they are called there.
+OPTIONS_OF = {"-": ("rate", "format", "channels"), "mic": ("device",), "a file": ("realtime",)}
+
+
+def add_options(sub: argparse.ArgumentParser, model: str) -> None:
+    """`model`: what may be one, for every command."""
+    sub.add_argument("source", metavar="SOURCE", nargs="?", help="an audio file; - for raw PCM on stdin; mic")
+    sub.add_argument(
+        "--model",
+        default="commands-12-stream",
+        metavar="M",
+        help=f"{model}, or an .onnx of drsn-audio export (default: commands-12-stream)",
+    )
+    sub.add_argument("--json", action="store_true", help="one JSON object a line, the last one is the summary")
+    sub.add_argument(
+        "--reference",
+        metavar="R",
+        help="what was said: a manifest of streams, or lines of start and end in seconds and the word; it is told at "
+        "the end how much of it was heard",
+    )
+    sub.add_argument(
+        "--threshold",
+        action="append",
+        default=[],
+        metavar="P",
+        help="the probability from which a keyword is heard, instead of the model's own: P for all, WORD=P for one; "
+        "may be given several times",
+    )
+    sub.add_argument(
+        "--threshold-shift",
+        type=float,
+        default=0.0,
+        metavar="S",
+        help="raise all thresholds (negative: lower them) by so much in log-odds, e.g. 1: fewer events",
+    )
+    sub.add_argument(
+        "--chunk-ms", type=float, default=100.0, metavar="MS", help="sound that is heard at a time (default: 100)"
+    )
+    sub.add_argument("--realtime", action="store_true", help="hear a file as fast as it sounds")
+    pcm = sub.add_argument_group("of raw PCM on stdin, little-endian; a wav header is followed instead")
+    pcm.add_argument("--rate", type=int, metavar="HZ", help="(default: the model's)")
+    pcm.add_argument("--format", choices=("s16le", "s24le", "s32le", "f32le"), help="(default: s16le)")
+    pcm.add_argument("--channels", type=int, metavar="N", help="interleaved, they are averaged (default: 1)")
+    mic = sub.add_argument_group("of the microphone")
+    mic.add_argument("--device", metavar="D", help="its number, or a part of its name (default: the system's)")
+    mic.add_argument("--list-devices", action="store_true", help="print those that are here, and end")
+
+
+def check_options(options: argparse.Namespace) -> None:
+    """Raises InputError for what does not go together, which would be ignored else."""
+    if options.source is None:
+        raise InputError("nothing to listen to: give a file, - for raw PCM on stdin, or mic")
+    if not 1 <= options.chunk_ms <= 60_000:
+        raise InputError(f"--chunk-ms {options.chunk_ms:g}: give 1 to 60000 milliseconds")
+    kind = options.source if options.source in ("-", "mic") else "a file"
+    for other, names in OPTIONS_OF.items():
+        lonely = [f"--{name}" for name in names if getattr(options, name) and other != kind]
+        if lonely:
+            raise InputError(f"{', '.join(lonely)} with {options.source}: only {other} takes it, leave it out")

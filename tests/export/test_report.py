@@ -1,0 +1,84 @@
+import copy
+import json
+
+import pytest
+import torch
+
+from drsn_audio.cli import main
+from drsn_audio.errors import InputError
+from drsn_audio.export import report as report_module
+from drsn_audio.export import run
+from drsn_audio.export.report import as_text, parity_report
+from drsn_audio.export.sound import noisy_speech
+from drsn_audio.files import write_whole
+from drsn_audio.models.checkpoint import save_checkpoint
+
+from ..conftest import write_wav
+from .conftest import DETECTOR, causal_model, loud_and_soft
+
+
+@pytest.fixture(autouse=True)
+def few_steps(monkeypatch):
+    monkeypatch.setattr(report_module, "ROUNDS", 2)
+
+
+def test_float_is_the_model_and_8_bits_are_near(exported):
+    files = {"float": exported.float, "int8": exported.int8}
+    report = parity_report(exported.model, files, loud_and_soft(3.01), DETECTOR)
+    assert report["frames"] == 76  # the last one is mostly silence
+    assert 0 < report["float"]["max_logit_difference"] <= 1e-4
+    assert report["float"]["agreement"] == 1
+    assert report["float"]["equal_events"] == report["float"]["events"] == report["torch"]["events"] > 0
+    assert report["int8"]["max_logit_difference"] > 1e-3
+    for kind, path in files.items():
+        assert report[kind]["bytes"] == path.stat().st_size
+        assert report[kind]["real_time_factor"] == pytest.approx(report[kind]["median_ms"] / 40)
+    assert report["float"]["median_ms"] < report["torch"]["median_ms"]
+    assert "float   float.onnx, " in as_text({"sound": "hiss", **report}, list(files))
+
+
+def test_another_model_is_seen_to_differ(exported):
+    other = copy.deepcopy(exported.model)
+    with torch.no_grad():
+        other.head.linear.bias[0] += 5
+    report = parity_report(other, {"float": exported.float}, loud_and_soft(2), DETECTOR)
+    assert report["float"]["max_logit_difference"] == pytest.approx(5, abs=1e-3)
+    assert report["float"]["mean_logit_difference"] == pytest.approx(5 / 4, abs=1e-3)
+    assert report["float"]["frames_of_equal_label"] < 50
+    assert report["float"]["agreement"] == report["float"]["frames_of_equal_label"] / 50
+
+
+def test_command_writes_the_file_and_the_report(exported, tmp_path, capsys, monkeypatch):
+    # The trace, of seconds, was made before.
+    monkeypatch.setattr(run, "export_onnx", lambda model, path, **_: write_whole(path, exported.float.read_bytes()))
+    save_checkpoint(tmp_path / "run", "best", exported.model, step=1, info={})
+    audio = write_wav(tmp_path / "sound.wav", loud_and_soft(2))
+    out = tmp_path / "out" / "step.onnx"
+    assert main(["export", str(tmp_path / "run"), "--onnx", str(out), "--audio", str(audio)]) == 0
+    printed = capsys.readouterr().out
+    report = json.loads((tmp_path / "out" / "step.report.json").read_text())
+    assert printed.startswith("sound.wav: 2 s, ")
+    assert f"step.onnx, {out.stat().st_size / 1000:.0f} kB" in printed
+    assert report["float"]["max_logit_difference"] <= 1e-4
+    assert report["about"]["tuned"] is False
+
+
+def test_command_refuses_what_cannot_be_exported_in_one_line(tmp_path, capsys):
+    save_checkpoint(tmp_path / "clip", "best", causal_model(pool="clip"), step=1, info={})
+    assert main(["export", str(tmp_path / "clip"), "--onnx", str(tmp_path / "x.onnx")]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "hears whole clips" in line
+    with pytest.raises(InputError, match=r"ends in \.onnx"):
+        run.export_model(causal_model(), tmp_path / "x.bin", detector=DETECTOR)
+    short = write_wav(tmp_path / "short.wav", loud_and_soft(0.03))
+    with pytest.raises(InputError, match=r"short\.wav: shorter than the 640 samples"):
+        run.export_model(causal_model(), tmp_path / "x.onnx", detector=DETECTOR, audio=short)
+    assert not list(tmp_path.glob("*.onnx"))
+
+
+def test_noisy_speech_is_that_of_its_seed():
+    wave, what = noisy_speech(5.5, ["yes", "no"], seed=3)
+    assert wave.shape == (88000,)
+    assert 0.001 < wave.std() < 1
+    assert "street and factory noise" in what
+    assert (wave == noisy_speech(5.5, ["yes", "no"], seed=3)[0]).all()

@@ -1,0 +1,37 @@
+import pytest
+import torch
+
+from drsn_audio.errors import InputError
+from drsn_audio.export.step import StreamStep, without_norms
+from drsn_audio.frontends import FRONTENDS
+from drsn_audio.nn.shrinkage import SHRINKAGES
+
+from .conftest import causal_model
+
+
+def through_steps(step, wave):
+    state = [value.repeat(len(wave), *[1] * (value.dim() - 1)) for value in step.beginning.values()]
+    logits = []
+    for block in wave.split(step.model.block, dim=1):
+        answer, *state = step(block, *state)
+        logits.append(answer)
+    return torch.stack(logits, dim=1)
+
+
+@pytest.mark.parametrize("settings", [
+    *({"shrinkage": name} for name in SHRINKAGES),
+    *({"frontend": {"name": name}} for name in FRONTENDS if name != "spectrogram"),
+    {"pool": "causal-cumulative", "frontend": {"name": "logmel", "norm": "causal"}},
+])  # fmt: skip
+@torch.no_grad()
+def test_steps_without_norms_give_what_the_model_gives_at_once(settings):
+    model = causal_model(**settings)
+    wave = 0.1 * torch.randn(2, 12 * model.block, generator=torch.Generator().manual_seed(1))
+    logits = model(wave)
+    torch.testing.assert_close(through_steps(StreamStep(without_norms(model)), wave), logits, rtol=0, atol=1e-4)
+    torch.testing.assert_close(model(wave), logits, rtol=0, atol=0)  # the model itself was left as it was
+
+
+def test_a_model_of_whole_clips_is_refused():
+    with pytest.raises(InputError, match="export a causal one"):
+        StreamStep(causal_model(pool="clip"))
