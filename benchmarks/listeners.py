@@ -127,6 +127,7 @@ def feed_batch(path: str, samples: np.ndarray, streams: int) -> float:
     """Each stream hears the samples from another place on: CPU time of all their blocks."""
     from drsn_audio.streaming.detector import Detector, DetectorConfig
     from drsn_audio.streaming.onnx import OnnxStep
+    from drsn_audio.streaming.probabilities import probabilities
 
     step = OnnxStep(path)
     config = DetectorConfig.from_dict(step.about["detector"])
@@ -138,8 +139,8 @@ def feed_batch(path: str, samples: np.ndarray, streams: int) -> float:
     begin = time.process_time()
     for block in range(len(whole)):
         logits, state = step(whole[(shifts + block) % len(whole)], state)
-        probabilities = step.probabilities(logits)
-        for detector, row in zip(detectors, probabilities, strict=True):
+        found = probabilities(logits, step.temperature)
+        for detector, row in zip(detectors, found, strict=True):
             detector.step(row[None])
     return time.process_time() - begin
 

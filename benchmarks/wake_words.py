@@ -1,6 +1,6 @@
 """What other live recognisers hear, and hear wrongly, on the streams that ours are evaluated on.
 
-pip install -e ".[dev]" pymicro-wakeword pyopen-wakeword
+pip install -e ".[dev,peers]"
 python recipes/keywords/streams.py
 python benchmarks/wake_words.py --tune 1 10 --streams streams/dev-words.jsonl.gz streams/dev-free.jsonl.gz
 python benchmarks/wake_words.py --streams streams/test-words.jsonl.gz streams/test-free.jsonl.gz --out runs/wake-peers

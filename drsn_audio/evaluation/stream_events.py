@@ -13,9 +13,9 @@ from rich.progress import Progress
 
 from drsn_audio.audio import AudioReader
 from drsn_audio.datasets.manifests import ManifestError, read_cuts
-from drsn_audio.metrics.calibration import softmax
 from drsn_audio.metrics.streaming import Spoken, shifted_thresholds
 from drsn_audio.models.model import AudioModel
+from drsn_audio.streaming import probabilities as posterior
 from drsn_audio.streaming.batch import StreamBatch
 from drsn_audio.streaming.detector import Detector, DetectorConfig
 from drsn_audio.streaming.event import Event
@@ -97,7 +97,7 @@ def probabilities(model: AudioModel, temperature: float = 1.0) -> Callable[[Bloc
 
     def answer(blocks: Blocks) -> np.ndarray:
         logits = [batch.feed({0: block})[0] for block in blocks]
-        return softmax(np.concatenate([*logits, batch.flush(0)]), temperature).astype(np.float32)
+        return posterior.probabilities(np.concatenate([*logits, batch.flush(0)]), temperature)
 
     return answer
 

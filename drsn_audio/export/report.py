@@ -15,6 +15,7 @@ from drsn_audio.models.model import AudioModel
 from drsn_audio.streaming.batch import StreamBatch
 from drsn_audio.streaming.detector import Detector, DetectorConfig
 from drsn_audio.streaming.onnx import OnnxStep, OnnxStream
+from drsn_audio.streaming.probabilities import probabilities
 
 ROUNDS, STEPS = 20, 20  # timed: one after the other gets so many steps, so often; the first round is not counted
 
@@ -31,7 +32,7 @@ def parity_report(
     with torch.inference_mode():
         logits = model(torch.from_numpy(wave)[None].to(model.frontend.window.device))[0].float().cpu().numpy()
     step = OnnxStep(next(iter(files.values())))
-    expected = Detector(step.labels, step.frame_s, detector).step(step.probabilities(logits))
+    expected = Detector(step.labels, step.frame_s, detector).step(probabilities(logits, step.temperature))
     report: dict[str, Any] = {
         "seconds": round(len(wave) / step.sample_rate, 3),
         "frames": len(logits),

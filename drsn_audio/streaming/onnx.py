@@ -13,6 +13,7 @@ import numpy as np
 from drsn_audio.errors import InputError
 from drsn_audio.streaming.detector import Detector, DetectorConfig
 from drsn_audio.streaming.event import Event
+from drsn_audio.streaming.probabilities import probabilities
 from drsn_audio.streaming.samples import check_samples
 
 FORMAT = 1
@@ -84,12 +85,6 @@ class OnnxStep:
         """Samples float32 [B, block] and the state of B streams -> logits [B, K], and the state after them."""
         logits, *after = self._session.run(self._outputs, {"samples": samples, **state})
         return logits, dict(zip(self._beginning, after, strict=True))
-
-    def probabilities(self, logits: np.ndarray) -> np.ndarray:
-        """Logits [..., K] -> softmax of logits / temperature."""
-        scaled = logits / np.float32(self.temperature)
-        odds = np.exp(scaled - scaled.max(-1, keepdims=True))
-        return odds / odds.sum(-1, keepdims=True)
 
 
 class OnnxStream:
@@ -169,7 +164,7 @@ class OnnxStream:
 
     def _answer(self, heard: list[np.ndarray]) -> list[Event]:
         self.logits = np.concatenate([np.zeros((0, len(self.labels)), np.float32), *heard])
-        self.probabilities = self._step.probabilities(self.logits)
+        self.probabilities = probabilities(self.logits, self._step.temperature)
         return self.detector.step(self.probabilities)
 
 

@@ -11,6 +11,7 @@ from drsn_audio.models.model import AudioModel
 from drsn_audio.streaming.batch import StreamBatch
 from drsn_audio.streaming.detector import Detector
 from drsn_audio.streaming.event import Event
+from drsn_audio.streaming.probabilities import probabilities
 from drsn_audio.streaming.state import StreamState
 
 
@@ -82,7 +83,5 @@ class Stream:
 
     def _answer(self, logits: np.ndarray) -> list[Event]:
         self.logits = logits
-        scaled = logits / self.temperature
-        odds = np.exp(scaled - scaled.max(-1, keepdims=True))
-        self.probabilities = odds / odds.sum(-1, keepdims=True)
+        self.probabilities = probabilities(logits, self.temperature)
         return self.detector.step(self.probabilities)
