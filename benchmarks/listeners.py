@@ -86,6 +86,7 @@ def serve(connection: Connection, source: str, core: int) -> None:
 
 def build(source: str) -> tuple[Any, dict[str, Any]]:
     """A peer's name, an .onnx file, or what `drsn_audio.load` takes -> what can be fed, and what to say of it."""
+    weights = None  # SHA-256 of ours
     if source == "pocketsphinx":
         from drsn_audio.evaluation.wake_peers import THRESHOLDS, PocketSphinxKeyphrases
 
@@ -101,15 +102,17 @@ def build(source: str) -> tuple[Any, dict[str, Any]]:
 
         listener = OnnxStream(source)
         words = len(listener.detector.config.thresholds)
+        weights = listener.about.get("checkpoint")
     else:
         import torch
 
         import drsn_audio
 
         torch.set_num_threads(1)
-        listener = drsn_audio.load(source).stream()
+        model = drsn_audio.load(source)
+        listener, weights = model.stream(), model.info["sha256"]
         words = len(listener.detector.config.thresholds)
-    return listener, {"block_ms": 1000 * listener.frame_s, "words": words}
+    return listener, {"block_ms": 1000 * listener.frame_s, "words": words, "weights": weights}
 
 
 def feed(listener: Any, samples: np.ndarray, chunk: int) -> Times:

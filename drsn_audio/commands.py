@@ -11,9 +11,12 @@ import re
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from drsn_audio.errors import InputError
+
+if TYPE_CHECKING:
+    from drsn_audio.api import Recognizer
 
 BAD_INPUT = 2  # exit status
 MIN_DURATION_S = 0.025
@@ -167,10 +170,10 @@ def evaluate(options: argparse.Namespace) -> int:
     lonely = [f"--{key}" for key, value in of_noise.items() if value and not options.noise]
     if lonely:
         raise ConfigError(f"{', '.join(lonely)} without --noise: name the noise manifests to mix in")
-    if (next(scan_cuts(options.manifest[0])).get("custom") or {}).get("stream"):
-        return _evaluate_streams(options)
     defaults = EvaluateConfig()
     model, place = load(options.model, options.device), Path(options.model).resolve()
+    if (next(scan_cuts(options.manifest[0])).get("custom") or {}).get("stream"):
+        return _evaluate_streams(options, model)
     if options.out:  # before the work, which would be lost where nothing can be written
         Path(options.out).mkdir(parents=True, exist_ok=True)
     with Progress(console=Console(stderr=True), disable=options.quiet, transient=True) as progress:
@@ -195,18 +198,17 @@ def evaluate(options: argparse.Namespace) -> int:
     return 0
 
 
-def _evaluate_streams(options: argparse.Namespace) -> int:
+def _evaluate_streams(options: argparse.Namespace, model: Recognizer) -> int:
     from rich.console import Console
     from rich.progress import Progress
 
-    from drsn_audio.api import load
     from drsn_audio.config import ConfigError
     from drsn_audio.evaluation.streams import evaluate_streams
     from drsn_audio.reports.streams import streams_terminal, write_streams_report
 
     if options.noise:
         raise ConfigError(f"{options.manifest[0]}: streams hold their noise already: leave out --noise")
-    model, place = load(options.model, options.device), Path(options.model).resolve()
+    place = Path(options.model).resolve()
     if options.out:
         Path(options.out).mkdir(parents=True, exist_ok=True)
     with Progress(console=Console(stderr=True), disable=options.quiet, transient=True) as progress:

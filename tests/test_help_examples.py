@@ -21,8 +21,9 @@ COMMANDS = ("prepare", "mix", "estimate-snr", "classify", "stream", "evaluate")
 DEFAULT_MODELS = {"classify": "commands-12", "stream": "commands-12-stream"}
 RUN_HERE = ("calibrate", "evaluate")
 # Their arguments are parsed and no more is done: they need corpora or the runs that came of them, or write into the
-# package (ship, card), or take minutes (demo, train; the latter's requests and configs are read).
-PARSED_ONLY = ("card", "compare", "demo", "peers", "prepare", "ship", "train")
+# package (ship, card), or take minutes (demo, streams, tune, train; the last one's requests and configs
+# are read).
+PARSED_ONLY = ("card", "compare", "demo", "peers", "prepare", "ship", "streams", "train", "tune")
 
 
 def examples_of(text):

@@ -128,7 +128,6 @@ def prepare_voices(
     *,
     words: Sequence[str] = COMMANDS,
     voices_per_part: Sequence[int] = (60, 10, 20),
-    all_words: bool = True,
     duration_s: float = 1.0,
     seed: int = 0,
     progress: bool = True,
@@ -143,7 +142,6 @@ def prepare_voices(
         out: folder of the clips and the manifests.
         words: words or phrases such as "open gate"; by default the ten of Speech Commands.
         voices_per_part: for train, dev and test.
-        all_words: of each voice; False: each word is said once in each part that has voices, which take turns.
         duration_s: of every clip.
         seed: of voices, places and levels.
         progress: show a bar on stderr.
@@ -160,8 +158,8 @@ def prepare_voices(
     clips = [
         (_clip(word, voice, part, Path(out).absolute()), voice)
         for part, count in zip(PARTS, voices_per_part, strict=True)
-        for number, voice in enumerate(draw_voices(count, seed, part))
-        for word in (words if all_words else words[number::count])
+        for voice in draw_voices(count, seed, part)
+        for word in words
     ]
     batches = [clips[start : start + BATCH] for start in range(0, len(clips), BATCH)]
     write = partial(_write, num_samples=round(duration_s * SAMPLE_RATE), seed=seed)

@@ -4,17 +4,18 @@ A stream is a cut: a supervision for every utterance (text, speaker, start and d
 custom.noise_source, the recording under it) and custom
 {"stream": true, "content": "words" | "noise" | "speech" | "speech in noise", "noise_kind", "snr_db", "seed",
 "speech_level_db": active level that every utterance was scaled to, "noise_level_db": RMS of noise alone,
-"gain_db": what the whole, speech and noise, was then lowered by so that nothing clips}.
+"gain_db": what the whole, speech and noise, was then lowered by so that nothing clips,
+"made_of": {"speech": manifest, "noise": [{"manifest", "kinds", "folds"}]}, where that was told}.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import pairwise, product
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 from lhotse import Recording, SupervisionSegment
@@ -108,20 +109,28 @@ def usual_level_db(cuts: Iterable[Cut]) -> float:
 
 
 def write_streams(
-    plans: Iterable[StreamPlan], folder: Path, set_name: str, pool: NoisePool, store: AudioStore
+    plans: Iterable[StreamPlan],
+    folder: Path,
+    set_name: str,
+    pool: NoisePool,
+    store: AudioStore,
+    made_of: Mapping[str, Any] | None = None,
 ) -> Iterator[Cut]:
     """Write FOLDER/SET_NAME/*.flac, and last of all FOLDER/SET_NAME.jsonl.gz; yields the cut of each stream written.
 
     Equal plans and recordings give equal bytes. One stream is in memory at a time, beside what the store keeps. The
-    manifest names the files relative to itself, so both can be moved together.
+    manifest names the files relative to itself, so both can be moved together. `made_of`: see above.
 
     Raises:
         AudioError: a file that cannot be read or written.
     """
     cuts = []
     for plan in plans:
-        cuts.append(_write_stream(plan, folder, set_name, pool, store))
-        yield cuts[-1]
+        cut = _write_stream(plan, folder, set_name, pool, store)
+        if made_of:
+            cut.custom["made_of"] = dict(made_of)
+        cuts.append(cut)
+        yield cut
     write_cuts(cuts, folder / f"{set_name}.jsonl.gz")
 
 

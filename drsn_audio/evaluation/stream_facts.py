@@ -137,6 +137,22 @@ def describe_keyword_free(
     return found
 
 
+def describe_words(
+    keywords: Sequence[str], streams: Sequence[TrialStream], matches: Sequence[Matches]
+) -> list[dict[str, Any]]:
+    """Of each keyword, all streams together; false alarms where no keyword is said."""
+    counts = {word: {"spoken": 0, "misses": 0, "false_alarms": 0} for word in keywords}
+    for stream, found in zip(streams, matches, strict=True):
+        for word in [*(hit for _, hit in found.hits), *found.misses]:
+            counts[word.word]["spoken"] += 1
+        for word in found.misses:
+            counts[word.word]["misses"] += 1
+        if stream.content != WORDS:
+            for event in found.false_alarms:
+                counts[event.label]["false_alarms"] += 1
+    return [{"word": word, **count} for word, count in counts.items()]
+
+
 def describe_curve(
     conditions: Sequence[Condition],
     free: Sequence[int],

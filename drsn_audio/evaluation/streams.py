@@ -9,6 +9,7 @@
                  "hours", "false_alarms", "false_alarms_per_hour", "latency_median_s", "latency_p95_s"}],
  "keyword_free": [{"content": ... | "all", "noise_kind": null for all of them, "hours", "false_alarms", "per_hour",
                    "low", "high": exact Poisson, "claimed": the rate that may be claimed, null where under 3 / hours}],
+ "words": [{"word", "spoken", "misses": under all conditions together, "false_alarms": where no keyword is said}],
  "points": [{"wanted_per_hour", "reason": null, or why there is none, "shift", "per_hour",
              "conditions": [{"noise_kind", "snr_db", "miss_rate", "low", "high"}]}],
  "det": {"shifts": [S], "false_alarms": [S], "hours",
@@ -33,6 +34,7 @@ from drsn_audio.evaluation.stream_facts import (
     describe_keyword_free,
     describe_means,
     describe_point,
+    describe_words,
     group_conditions,
 )
 from drsn_audio.metrics import streaming as metrics
@@ -117,6 +119,7 @@ def describe_streams(
         },
         "conditions": found + describe_means(noisy, at[0.0], sampling),
         "keyword_free": describe_keyword_free(free, streams, at[0.0]),
+        "words": describe_words(answers.keywords, streams, at[0.0]),
         "points": [describe_point(rate, conditions, at, curve, sampling) for rate in WANTED_PER_HOUR] if curve else [],
         "det": curve,
     }

@@ -54,7 +54,7 @@ def model_card(
         "## Not tested",
         NOT_TESTED,
     ]
-    return "\n\n".join([*sections, "## Data and licences", _data(described)]) + "\n"
+    return "\n\n".join([*sections, "## Data and licences", data_and_licences(described)]) + "\n"
 
 
 PEERS = {
@@ -80,9 +80,25 @@ def _what(described: Mapping[str, Any], keywords: Sequence[str], size_bytes: int
     rows = [
         ["labels", ", ".join(described["labels"])],
         ["input", f"{model['clip_s']:g} s at {model['frontend']['sample_rate']:,} Hz, mono; longer sound in windows"],
-        ["network", f"deep residual shrinkage network, thresholds {model['shrinkage']}, preset {model['preset']}"],
+        ["network", network(described)],
         ["parameters", f"{described['parameters']:,}"],
         ["multiply-adds a clip", f"{described['multiply_adds']:,}"],
+        *origin(described, size_bytes),
+    ]
+    return (
+        f"Which of {len(keywords)} words ({', '.join(keywords)}) does a second of noisy sound hold, if any?\n\n"
+        f"{markdown(['', ''], rows, 2)}"
+    )
+
+
+def network(described: Mapping[str, Any]) -> str:
+    model = described["model"]
+    return f"deep residual shrinkage network, thresholds {model['shrinkage']}, preset {model['preset']}"
+
+
+def origin(described: Mapping[str, Any], size_bytes: int) -> list[list[str]]:
+    """Rows of what a card says of files, licence and training."""
+    return [
         ["files", f"{size_bytes:,} bytes, weights in half precision"],
         ["licence of the weights", described["licence"]],
         *(["first trained by", f"`{one['command']}`"] for one in described.get("started_from", ())),
@@ -90,10 +106,6 @@ def _what(described: Mapping[str, Any], keywords: Sequence[str], size_bytes: int
         ["commit, seed, step", f"{described['commit']}, {described['seed']}, {described['step']}"],
         ["SHA-256 of the weights", f"`{described['sha256']}`"],
     ]
-    return (
-        f"Which of {len(keywords)} words ({', '.join(keywords)}) does a second of noisy sound hold, if any?\n\n"
-        f"{markdown(['', ''], rows, 2)}"
-    )
 
 
 def _use(name: str) -> str:
@@ -191,7 +203,8 @@ def _share(share: float | None) -> str:
     return percent(math.nan if share is None else share)
 
 
-def _data(described: Mapping[str, Any]) -> str:
+def data_and_licences(described: Mapping[str, Any]) -> str:
+    """Whose recordings a model learnt from, and was chosen by, in a table."""
     rows = [
         [
             f"[{one['name']}]({one['source']})" if "://" in one["source"] else f"{one['name']}, `{one['source']}`",

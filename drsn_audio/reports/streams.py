@@ -37,14 +37,14 @@ def write_streams_report(facts: Facts, folder: str | Path) -> list[Path]:
 
 def streams_markdown(facts: Facts) -> str:
     """All tables, under a line that names command and data."""
-    tables = [f"{title}\n\n{markdown(*rows)}" for title, rows in _tables(facts)]
-    return "\n\n".join([f"{facts['model']['name']}: {_source(facts)}", *tables]) + "\n"
+    sections = [f"{title}\n\n{markdown(*rows)}" for title, rows in tables(facts).values()]
+    return "\n\n".join([f"{facts['model']['name']}: {source(facts)}", *sections]) + "\n"
 
 
 def streams_terminal(facts: Facts) -> Group:
     """The same for rich.print, in 80 columns for two kinds of noise."""
-    tables = []
-    for title, (header, rows, names) in _tables(facts):
+    shown = []
+    for title, (header, rows, names) in tables(facts).values():
         if len(header) > MOST_COLUMNS:  # of SNRs: turned, they fit a terminal
             header, *rows = [list(line) for line in zip(header, *rows, strict=True)]
         table = Table(title=Text(title), title_justify="left")
@@ -52,8 +52,8 @@ def streams_terminal(facts: Facts) -> Group:
             table.add_column(Text(name), justify="left" if number < names else "right", no_wrap=number < names)
         for row in rows:
             table.add_row(*map(Text, row))
-        tables.append(table)
-    return Group(Text(facts["model"]["name"], style="bold"), *tables, Text(_source(facts).replace("`", "")))
+        shown.append(table)
+    return Group(Text(facts["model"]["name"], style="bold"), *shown, Text(source(facts).replace("`", "")))
 
 
 def det_curves(facts: Facts) -> dict[str, Det]:
@@ -77,27 +77,26 @@ def det_curves(facts: Facts) -> dict[str, Det]:
     }
 
 
-def _tables(facts: Facts) -> list[tuple[str, Rows]]:
-    found = []
+def tables(facts: Facts) -> dict[str, tuple[str, Rows]]:
+    """Those that the facts allow: a title and rows of "accuracy", "details", "keyword_free" and "points"."""
+    found = {}
     if facts["conditions"]:
         title = (
             f"Keywords heard within {facts['tolerance_s']:g} s of their end, in % [95 % interval over speakers and "
             "noise recordings]; SNR by the active level (ITU-T P.56) of each word."
         )
-        found += [
-            (title, _accuracy(facts["conditions"])),
-            ("The same streams in detail.", _details(facts["conditions"])),
-        ]
+        found["accuracy"] = title, _accuracy(facts["conditions"])
+        found["details"] = "The same streams in detail.", _details(facts["conditions"])
     if facts["keyword_free"]:
         hours = facts["keyword_free"][0]["hours"]
         title = (
             "False alarms where no keyword is said [95 %, Poisson, as if each hour were of other sound]; "
             f"{hours:.2f} h claim no rate below {3 / hours:.2g} an hour."
         )
-        found.append((title, _keyword_free(facts["keyword_free"])))
+        found["keyword_free"] = title, _keyword_free(facts["keyword_free"])
     if any(point["conditions"] for point in facts["points"]):
         title = "Keywords missed, in % [95 %], with all thresholds shifted together to so many false alarms an hour."
-        found.append((title, _points(facts["points"])))
+        found["points"] = title, _points(facts["points"])
     return found
 
 
@@ -168,7 +167,8 @@ def _share(mean: float | None, low: float | None, high: float | None) -> str:
     return f"{percent(mean)} [{NO_VALUE if low is None or high is None else f'{percent(low)}, {percent(high)}'}]"
 
 
-def _source(facts: Facts) -> str:
+def source(facts: Facts) -> str:
+    """Size, data, command, commit and seed."""
     data, model = facts["data"], facts["model"]
     size = f"{model['parameters']:,} parameters; " if model.get("parameters") else ""
     return (

@@ -1,10 +1,12 @@
 """Write the card of a shipped model, every number of it anew: evaluate the model, compare, fill the template.
 
 The run.json of each evaluation goes to recipes/keywords/results. Pocketsphinx is slow: its run.json is kept, and made
-again with --peers.
+again with --peers. A streaming model is put to the test streams of streams.py, exported and timed; what
+benchmarks/streaming.py --json found goes into its card with --speed.
 
-example:
+examples:
   python recipes/keywords/card.py commands-12
+  python recipes/keywords/card.py commands-12-stream
 """
 
 from __future__ import annotations
@@ -37,10 +39,7 @@ def write_card(name: str, config: ExperimentConfig, results: Path, peers: list[d
     from drsn_audio.reports.card import model_card
     from drsn_audio.reports.folder import write_report
 
-    path = pretrained.find(name)
-    if path is None:
-        names = pretrained.names()
-        raise ConfigError(f"{name}: no shipped model; {nearest(name, names) if names else 'put it there by ship.py'}")
+    path = shipped(name)
     model, described = load_checkpoint(path)
     noise = config.data.noise_test
     of_fold = [dataclasses.replace(source, folds=[FOLD]) for source in noise]
@@ -67,6 +66,19 @@ def write_card(name: str, config: ExperimentConfig, results: Path, peers: list[d
     return card
 
 
+def shipped(name: str) -> Path:
+    """The JSON of a shipped model.
+
+    Raises:
+        ConfigError: there is none of that name.
+    """
+    path = pretrained.find(name)
+    if path is None:
+        names = pretrained.names()
+        raise ConfigError(f"{name}: no shipped model; {nearest(name, names) if names else 'put it there by ship.py'}")
+    return path
+
+
 def _check_trials(facts: dict[str, Any], peers: list[dict[str, Any]]) -> None:
     """Refuse peers whose run.json is of other speech, noise, seed or SNRs: one table is of the same trials."""
 
@@ -84,18 +96,27 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("name", help="a shipped model, such as commands-12")
     parser.add_argument("--peers", action="store_true", help="put pocketsphinx to the test again, too")
+    parser.add_argument("--streams", nargs="+", metavar="MANIFEST", help="test streams (default: those of streams.py)")
+    parser.add_argument("--speed", type=Path, metavar="JSON", help="what benchmarks/streaming.py said of this model")
     parser.add_argument("overrides", nargs="*", metavar="key=value", help="of evaluate.*, e.g. evaluate.draws=1")
     options = parser.parse_intermixed_args()
 
     def run() -> None:
         from peers import RESULT, evaluate_peers, tested
+        from stream_card import STREAMS, write_stream_card
 
+        from drsn_audio.models.checkpoint import load_checkpoint
+
+        results, path = RESULT.parent.parent, shipped(options.name)
+        if load_checkpoint(path)[0].causal:
+            print(write_stream_card(path, results / options.name, options.streams or STREAMS, options.speed))
+            return
         config = tested(options.overrides)
         if options.peers:
             evaluate_peers(config)
         if not RESULT.is_file():
             raise ConfigError(f"{RESULT}: not there: make it with python recipes/keywords/peers.py")
-        print(write_card(options.name, config, RESULT.parent.parent, [json.loads(RESULT.read_text())]))
+        print(write_card(options.name, config, results, [json.loads(RESULT.read_text())]))
 
     return guarded(run)
 

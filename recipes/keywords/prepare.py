@@ -9,15 +9,12 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from collections.abc import Sequence
 from pathlib import Path
 
 from drsn_audio.cli import guarded
 from drsn_audio.config import ConfigError
 from drsn_audio.corpora import CORPORA
-from drsn_audio.corpora.speech_commands import COMMANDS
 
-RUNNING = {"dev_share": 0.3, "test_share": 0.3}
 # manifest folder -> corpus, names under which people keep it, options
 RECORDED: dict[str, tuple[str, tuple[str, ...], dict]] = {
     "speech-commands": (
@@ -36,7 +33,7 @@ RECORDED: dict[str, tuple[str, tuple[str, ...], dict]] = {
         {},
     ),
     "running-speech": ("running-speech", ("LibriSpeech/dev-clean",), {}),
-    "running-speech-parts": ("running-speech", ("LibriSpeech/dev-clean",), RUNNING),
+    "running-speech-parts": ("running-speech", ("LibriSpeech/dev-clean",), {"dev_share": 0.3}),
     "urbansound8k": ("urbansound8k", ("UrbanSound8K", "urbansound8k_subset"), {}),
     "esc": ("esc", ("ESC-50", "ESC-50-master", "esc10_subset"), {}),
 }
@@ -60,25 +57,6 @@ SYNTHESISED: dict[str, tuple[str, dict]] = {
 }
 
 
-PHRASE_WORDS = 6  # as many as are said in about two seconds
-
-
-def phrases(source: Path, without: Sequence[str]) -> list[str]:
-    """What LibriSpeech's speakers of the training part of running-speech-parts read, in pieces without some words."""
-    from drsn_audio.corpora.librispeech_layout import read_layout
-    from drsn_audio.corpora.prepare import part_by_hash
-
-    found: dict[str, None] = {}
-    for _, speaker, _, text, _ in read_layout(source)[0]:
-        words = text.lower().split()
-        if part_by_hash(speaker, RUNNING["dev_share"], RUNNING["test_share"]) == "train":
-            for begin in range(0, len(words) - PHRASE_WORDS + 1, PHRASE_WORDS):
-                phrase = words[begin : begin + PHRASE_WORDS]
-                if not set(phrase) & set(without):
-                    found[" ".join(phrase)] = None
-    return list(found)
-
-
 def prepare(data: Path | None, out: Path) -> None:
     for name, (corpus, folders, options) in RECORDED.items():
         found = next((data / folder for folder in folders if data and (data / folder).is_dir()), None)
@@ -86,10 +64,6 @@ def prepare(data: Path | None, out: Path) -> None:
             print(f"{name}: no folder {' or '.join(folders)} in {data}: left out", file=sys.stderr)
             continue
         print(CORPORA[corpus](found, out / name, **options))
-    if data and (data / "LibriSpeech/dev-clean").is_dir():
-        said = phrases(data / "LibriSpeech/dev-clean", COMMANDS)
-        options = {"words": said, "voices_per_part": (240, 0, 0), "all_words": False, "duration_s": 3.0, "seed": 3}
-        print(CORPORA["voices"](None, out / "voices-running", **options))
     for name, (corpus, options) in SYNTHESISED.items():
         print(CORPORA[corpus](None, out / name, **options))
 

@@ -1,6 +1,7 @@
 """Put a trained model into the package: weights in half precision, and all that a reader should know, as JSON.
 
-Refused where the model learnt from, or was chosen by, recordings whose licence keeps weights from being shipped.
+Refused where the model learnt from, or was chosen or tuned by, recordings whose licence keeps weights from being
+shipped, and where a streaming model was not tuned.
 
 example:
   python recipes/keywords/ship.py runs/commands-12 commands-12
@@ -11,28 +12,42 @@ from __future__ import annotations
 import argparse
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from drsn_audio import pretrained
 from drsn_audio.cli import guarded
-from drsn_audio.config import ConfigError, ExperimentConfig, config_from_dict, load_config
+from drsn_audio.config import ConfigError, ExperimentConfig, NoiseSource, config_from_dict, load_config
 
 if TYPE_CHECKING:
     from lhotse.cut import Cut
 
 LARGEST_BYTES = 1_000_000  # weights and JSON together
 WEIGHTS_LICENCE = "MIT"
+RATE = 16000  # that of a pool whose audio nobody hears here
 # What the checkpoint of a run says that a shipped one says too.
-KEPT = ("seed", "parameters", "multiply_adds", "metrics", "calibration", "command", "commit", "date", "versions")
+KEPT = (
+    "seed",
+    "parameters",
+    "multiply_adds",
+    "metrics",
+    "calibration",
+    "detector",
+    "command",
+    "commit",
+    "date",
+    "versions",
+)
 
 
 def ship(run: Path, name: str, folder: Path = pretrained.FOLDER) -> Path:
     """RUN/best.json -> `folder`/`name`.json and its weights. Returns the JSON's path.
 
     Raises:
-        ConfigError: a licence forbids it, or is not known; a name that is none; a model that is too large.
+        ConfigError: a licence forbids it, or is not known; a name that is none; a model that is too large, or that
+            streams and was not tuned.
         CheckpointError, ManifestError, AudioError: a run or manifests that cannot be used.
     """
     import torch
@@ -42,6 +57,8 @@ def ship(run: Path, name: str, folder: Path = pretrained.FOLDER) -> Path:
     if not re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", name):
         raise ConfigError(f"{name!r}: a name is of lower-case words, digits and hyphens, such as commands-12")
     model, described = load_checkpoint(run / "best.json")
+    if model.causal and "detector" not in described:
+        raise ConfigError(f"{run}: its thresholds were not tuned: python recipes/keywords/tune.py {run}")
     largest = 2 * sum(value.numel() for value in model.state_dict().values())
     if largest >= LARGEST_BYTES:
         raise ConfigError(f"{run}: {largest:,} bytes of weights: what the package carries is below {LARGEST_BYTES:,}")
@@ -57,7 +74,7 @@ def ship(run: Path, name: str, folder: Path = pretrained.FOLDER) -> Path:
 
 
 def training_data(run: Path) -> list[dict[str, Any]]:
-    """The corpora that a run, and the runs it started from, learnt from or was chosen by; with their terms.
+    """The corpora that a run, and the runs it started from, learnt from or was chosen or tuned by; with their terms.
 
     Raises:
         ConfigError: a cut is of no corpus that the table of licences knows, or of one that forbids shipping.
@@ -65,7 +82,7 @@ def training_data(run: Path) -> list[dict[str, Any]]:
     from drsn_audio.corpora.licences import LICENCES, corpus_of
 
     uses: dict[str, dict[str, set[str]]] = {}
-    for use, manifest, cut in _cuts(run):
+    for use, manifest, cut in chain(_cuts(run), _tuned_by(run)):
         corpus = corpus_of(cut)
         if corpus is None:
             raise ConfigError(
@@ -102,9 +119,6 @@ def other_words(run: Path) -> list[str]:
 
 def _cuts(run: Path) -> Iterator[tuple[str, str, Cut]]:
     """Use (training or development), manifest and cut of all that a run learnt from or was chosen by."""
-    from drsn_audio.datasets.manifests import AudioStore, read_cuts
-    from drsn_audio.datasets.noise_pool import NoisePool
-
     config = _config(run)
     if config.init:
         if not (Path(config.init) / "config.yaml").is_file():
@@ -115,11 +129,65 @@ def _cuts(run: Path) -> Iterator[tuple[str, str, Cut]]:
         ("training", data.train, data.noise_train),
         ("development", data.dev, data.noise_dev),
     ):
-        for manifest in speech:
-            yield from ((use, manifest, cut) for cut in read_cuts([manifest]))
-        for source in noise:
-            pool = NoisePool([source], AudioStore(config.model.frontend.sample_rate))
-            yield from ((use, source.manifest, cut) for kind in pool.kinds for cut in pool.cuts[kind])
+        yield from ((use, manifest, cut) for manifest, cut in _of(speech, noise))
+
+
+def _tuned_by(run: Path) -> Iterator[tuple[str, str, Cut]]:
+    """The same of the streams that a run's thresholds were tuned on: what these were made of.
+
+    Raises:
+        ConfigError: streams that are not those of the tuning any more, or that do not say what they are made of.
+    """
+    from drsn_audio.datasets.manifests import read_cuts
+
+    for manifest in tuning_manifests(run):
+        made_of, heard = {}, set()
+        for stream in read_cuts([manifest]):
+            if "made_of" not in (stream.custom or {}):
+                raise ConfigError(
+                    f"{manifest}: {stream.id} does not say what it is made of: make the streams with "
+                    "recipes/keywords/streams.py, and tune again"
+                )
+            made_of[json.dumps(stream.custom["made_of"])] = stream.custom["made_of"]
+            heard |= {said.custom["utterance"] for said in stream.supervisions}
+        known: set[str] = set()
+        for told in made_of.values():
+            for source, cut in _of([told["speech"]], [NoiseSource(**noise) for noise in told["noise"]]):
+                known |= {cut.id, cut.recording.id}  # windows of an utterance, or the whole of it
+                yield "development", source, cut
+        if heard - known:
+            raise ConfigError(
+                f"{manifest}: {min(heard - known)} is not in what it is made of: make the streams again, and tune again"
+            )
+
+
+def tuning_manifests(run: Path) -> list[str]:
+    """The manifests of the streams that a run's thresholds were tuned on; none where there are no thresholds.
+
+    Raises:
+        ConfigError: one that is lost or was changed since.
+    """
+    from drsn_audio.datasets.manifests import file_sha256
+
+    data = json.loads((run / "best.json").read_text()).get("detector", {"data": []})["data"]
+    for one in data:
+        if not Path(one["manifest"]).is_file() or file_sha256(one["manifest"]) != one["sha256"]:
+            raise ConfigError(
+                f"{one['manifest']}: lost, or not what {run} was tuned on: python recipes/keywords/tune.py {run}"
+            )
+    return [one["manifest"] for one in data]
+
+
+def _of(speech: Sequence[str], noise: Sequence[NoiseSource]) -> Iterator[tuple[str, Cut]]:
+    """Manifest and cut of all that is in manifests of speech and, by its kinds and folds, of noise."""
+    from drsn_audio.datasets.manifests import AudioStore, read_cuts
+    from drsn_audio.datasets.noise_pool import NoisePool
+
+    for manifest in speech:
+        yield from ((manifest, cut) for cut in read_cuts([manifest]))
+    for source in noise:
+        pool = NoisePool([source], AudioStore(RATE))
+        yield from ((source.manifest, cut) for kind in pool.kinds for cut in pool.cuts[kind])
 
 
 def _config(run: Path) -> ExperimentConfig:
@@ -135,40 +203,21 @@ def _config(run: Path) -> ExperimentConfig:
     return config
 
 
-def rounding(run: Path, shipped: Path) -> str:
-    """What half precision did to the logits of the development clips, a sentence."""
-    import numpy as np
-
-    from drsn_audio.datasets.keyword import keyword_clips
-    from drsn_audio.datasets.manifests import read_cuts
-    from drsn_audio.evaluation.keyword import run_mixed_trials
-    from drsn_audio.models.checkpoint import load_checkpoint
-
-    config = load_config(run / "config.yaml")
-    clips = keyword_clips(read_cuts(config.data.dev), config.model.labels, config.data, to_mix=False)
-    before, after = (
-        np.concatenate([one.logits for one in run_mixed_trials(load_checkpoint(path)[0], clips)])
-        for path in (run / "best.json", shipped)
-    )
-    changed = int((before.argmax(1) != after.argmax(1)).sum())
-    return (
-        f"half precision: logits of {len(clips)} development clips differ by at most "
-        f"{np.abs(before - after).max():.4f}, {changed} answers changed"
-    )
-
-
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("run", type=Path, help="run folder of train.py")
     parser.add_argument("name", help="what load(NAME) and --model NAME will call it")
+    parser.add_argument("--out", type=Path, default=pretrained.FOLDER, metavar="FOLDER", help="default: the package's")
     options = parser.parse_args()
 
     def run() -> None:
-        path = ship(options.run, options.name)
+        from rounding import rounding
+
+        path = ship(options.run, options.name, options.out)
         weights = path.parent / json.loads(path.read_text())["weights"]
         size = sum(file.stat().st_size for file in (path, weights))
         print(f"{path}: {size:,} bytes with its weights")
-        print(rounding(options.run, path))
+        print(f"half precision: {rounding(options.run, path, tuning_manifests(options.run))}")
         print(f"now write its card: python recipes/keywords/card.py {options.name}")
 
     return guarded(run)

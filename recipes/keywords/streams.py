@@ -80,10 +80,12 @@ def make(names: list[str], manifests: Path, out: Path, seed: int, progress: Prog
     for name in names:
         store = AudioStore(SAMPLE_RATE, STORE_BYTES)
         noise = [replace(source, manifest=str(manifests / source.manifest)) for source in SETS[name].noise]
-        pool = NoisePool(noise, store)
-        plans = plan(name, read_cuts([manifests / SETS[name].speech]), pool, seed)
+        pool, speech = NoisePool(noise, store), manifests / SETS[name].speech
+        plans = plan(name, read_cuts([speech]), pool, seed)
+        named = [{"manifest": each.manifest, "kinds": each.kinds, "folds": each.folds} for each in noise]
+        made_of = {"speech": str(speech), "noise": named}  # for who asks whose recordings a model was tuned on
         hours: dict[str, float] = {}
-        for cut in progress.track(write_streams(plans, out, name, pool, store), len(plans), description=name):
+        for cut in progress.track(write_streams(plans, out, name, pool, store, made_of), len(plans), description=name):
             hours[cut.custom["content"]] = hours.get(cut.custom["content"], 0) + cut.duration / 3600
         held = ", ".join(f"{content} {each:.2f} h" for content, each in hours.items())
         yield f"{out / name}.jsonl.gz: {len(plans)} streams; {held}"

@@ -114,6 +114,14 @@ def test_false_alarms_without_keywords_worked_by_hand(facts):
     assert found["speech in noise", "factory"]["high"] == pytest.approx(-math.log(0.025) / 2)
 
 
+def test_keywords_worked_by_hand(facts):
+    found = by(facts["words"], "word")
+    assert list(found) == [(word,) for word in KEYWORDS]
+    assert [found[word,]["spoken"] for word in KEYWORDS] == [3, 2, 1]
+    assert [found[word,]["misses"] for word in KEYWORDS] == [1, 1, 0]
+    assert [found[word,]["false_alarms"] for word in KEYWORDS] == [1, 1, 0]  # those among the words are not counted
+
+
 def test_misses_at_a_rate_are_those_of_the_shift_that_has_it(facts):
     assert facts["det"]["shifts"] == [-1.0, 0.0, 1.0]
     assert facts["det"]["false_alarms"] == [2 + 1, 2, 0]  # 36 events a second apart are one burst

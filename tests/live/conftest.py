@@ -1,5 +1,7 @@
 """A stream that hears "on" wherever it is loud, in place of a model."""
 
+import signal
+
 import numpy as np
 import pytest
 
@@ -42,3 +44,11 @@ def bursts():
     wave = np.zeros(3 * RATE, np.float32)
     wave[RATE : RATE + 1600] = wave[2 * RATE : 2 * RATE + 1600] = 0.7
     return wave
+
+
+@pytest.fixture(autouse=True)
+def interrupts():
+    """SIGINT as programs of a terminal have it: a shell ignores it in jobs in the background, tests among them."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)

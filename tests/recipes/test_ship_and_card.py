@@ -9,10 +9,13 @@ import torch
 from lhotse import CutSet
 
 from drsn_audio import pretrained
-from drsn_audio.config import ConfigError, config_to_dict, config_to_yaml
-from drsn_audio.datasets.manifests import read_cuts
+from drsn_audio.config import ConfigError, NoiseSource, config_to_dict, config_to_yaml
+from drsn_audio.datasets import streams as plans
+from drsn_audio.datasets.manifests import AudioStore, file_sha256, read_cuts
+from drsn_audio.datasets.noise_pool import NoisePool
 from drsn_audio.models.checkpoint import load_checkpoint, save_checkpoint
 from drsn_audio.models.model import AudioModel
+from drsn_audio.streaming.detector import DetectorConfig
 
 
 def renamed(manifest, out, name):
@@ -63,7 +66,7 @@ def test_a_shipped_model_is_found_and_loaded(recipe, run, tmp_path, monkeypatch)
     assert learnt["speech-commands"] == {"training": 9, "development": 3}
     assert set(learnt) == {"speech-commands", "synthetic-noise"}
     assert described["other_words"] == []
-    assert "0 answers changed" in recipe("ship").rounding(run[0], path)
+    assert "0 answers changed" in recipe("rounding").rounding(run[0], path)
 
 
 @pytest.mark.parametrize(
@@ -138,6 +141,90 @@ def test_a_card_is_written_by_one_command(recipe, run, task, tmp_path, monkeypat
         recipe("card").write_card("tones-3", config, tmp_path / "results", [peer])
     with pytest.raises(ConfigError, match="did you mean 'tones-3'"):
         recipe("card").write_card("tone-3", config, tmp_path / "results", [])
+
+
+@pytest.fixture
+def streams(run, task, tmp_path):
+    """Manifests of streams made of the run's development speech, and of noise: 3 words, and hiss alone."""
+    store, config, found = AudioStore(16000), run[1], {}
+    for name, ids in (("known", "factory-1-{}"), ("unshippable", "102858-5-0-{}")):
+        noise = renamed(task.noise, tmp_path / f"{name}.jsonl.gz", ids)
+        pool = NoisePool([NoiseSource(noise)], store)
+        words = plans.plan_words(read_cuts(config.data.dev), [("street", 0.0)], set_name=name, seed=0)
+        hiss = plans.plan_noise(pool, [0.0], -20.0, set_name=name, seed=0)
+        made_of = {"speech": config.data.dev[0], "noise": [{"manifest": noise, "kinds": [], "folds": []}]}
+        list(plans.write_streams([*words, *hiss], tmp_path / "s", name, pool, store, made_of))
+        found[name] = tmp_path / "s" / f"{name}.jsonl.gz"
+    return found
+
+
+@pytest.fixture
+def causal(run, tmp_path):
+    model = dataclasses.replace(run[1].model, pool="causal")
+    return write_run(dataclasses.replace(run[1], run=str(tmp_path / "causal"), model=model))[0]
+
+
+def tuned(folder, manifest):
+    config = DetectorConfig({"low": 0.3, "mid": 0.3, "high": 0.3}).to_dict()
+    found = {"config": config, "wanted_per_hour": 1.0, "false_alarms": 4, "hours": 4.5, "misses": 5, "keywords": 9}
+    found["data"] = [{"manifest": str(manifest), "sha256": file_sha256(manifest)}]
+    path = folder / "best.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"detector": found}))
+    return folder
+
+
+def test_a_streaming_model_is_shipped_with_its_thresholds(recipe, causal, streams, tmp_path):
+    with pytest.raises(ConfigError, match=r"thresholds were not tuned: python recipes/keywords/tune\.py"):
+        recipe("ship").ship(causal, "tones-stream", tmp_path / "package")
+    path = recipe("ship").ship(tuned(causal, streams["known"]), "tones-stream", tmp_path / "package")
+    described = load_checkpoint(path)[1]
+    assert described["detector"]["config"]["thresholds"] == {"low": 0.3, "mid": 0.3, "high": 0.3}
+    learnt = {one["corpus"]: one["recordings"] for one in described["training_data"]}
+    assert learnt["speech-commands"] == {"training": 9, "development": 3}
+    assert learnt["synthetic-noise"]["development"] == 6  # two of them were in its development clips, too
+    said = recipe("rounding").rounding(causal, path, recipe("ship").tuning_manifests(causal))
+    assert "keywords missed instead of" in said
+
+
+def test_streams_that_tuned_it_are_under_the_same_licences(recipe, causal, streams, tmp_path):
+    ship = recipe("ship")
+    with pytest.raises(ConfigError, match=r"UrbanSound8K \(CC BY-NC 3.0\) forbids"):
+        ship.ship(tuned(causal, streams["unshippable"]), "tones-stream", tmp_path / "package")
+    cuts = read_cuts([streams["known"]])
+    spoken = next(cut for cut in cuts if cut.supervisions)
+    spoken.supervisions[0].custom["utterance"] = "word/ffff_nohash_9"
+    CutSet.from_cuts(cuts).to_file(streams["known"])
+    with pytest.raises(ConfigError, match="word/ffff_nohash_9 is not in what it is made of"):
+        ship.ship(tuned(causal, streams["known"]), "tones-stream", tmp_path / "package")
+    for cut in cuts:
+        del cut.custom["made_of"]
+    CutSet.from_cuts(cuts).to_file(streams["known"])
+    with pytest.raises(ConfigError, match=r"lost, or not what .* was tuned on"):
+        ship.ship(causal, "tones-stream", tmp_path / "package")
+    with pytest.raises(ConfigError, match="does not say what it is made of"):
+        ship.ship(tuned(causal, streams["known"]), "tones-stream", tmp_path / "package")
+
+
+def test_a_card_of_a_streaming_model(recipe, causal, streams, tmp_path, monkeypatch):
+    path = recipe("ship").ship(tuned(causal, streams["known"]), "tones-stream", tmp_path / "package")
+    sha256 = json.loads(path.read_text())["sha256"]
+    report = {"seconds": 60.0, "sound": "speech", "machine": {"platform": "p", "processor": "c"}}
+    report["torch"] = {"median_ms": 1.2, "real_time_factor": 0.015, "events": 2}
+    monkeypatch.setattr("drsn_audio.export.run.export_model", lambda model, out, **settings: report)
+    monkeypatch.setattr("drsn_audio.evaluation.stream_events.SHIFTS", (0.0,))
+    speed = tmp_path / "speed.json"
+    ours = {"weights": sha256, "memory_mb": 321.0, "chunks": {"100": {"rtf": 0.0123, "p99_ms": 3.456}}}
+    speed.write_text(json.dumps({"machine": "a CPU", "listeners": {"runs/x": ours, "peer": {"weights": None}}}))
+    card = recipe("stream_card").write_stream_card(path, tmp_path / "r", [str(streams["known"])], speed)
+    assert card == path.with_suffix(".md")
+    for part in (sha256, "| PyTorch | 100 ms", "0.01230", "321", "1.200"):
+        assert part in card.read_text()
+    assert {one.name for one in (tmp_path / "r").iterdir()} >= {"run.json", "table.md", "export.json"}
+    facts = json.loads((tmp_path / "r" / "run.json").read_text())
+    assert facts["distinct"]["words"] == {"utterances": 3, "speakers": 1, "hours": pytest.approx(3 * 0.3 / 3600)}
+    speed.write_text(json.dumps({"machine": "a CPU", "listeners": {"runs/x": ours | {"weights": "another"}}}))
+    with pytest.raises(ConfigError, match=r"speed\.json: of other weights"):
+        recipe("stream_card").write_stream_card(path, tmp_path / "r", [str(streams["known"])], speed)
 
 
 def test_without_urbansound8k_it_says_what_is_missing(recipe, monkeypatch, tmp_path):

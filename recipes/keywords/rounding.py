@@ -1,0 +1,62 @@
+"""What half precision did to a model that ship.py put into the package: are its answers still those of its run?"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+
+def rounding(run: Path, shipped: Path, streams: Sequence[str] = ()) -> str:
+    """A sentence on the development clips of a run; or on the manifests of streams that it was tuned on."""
+    return _of_events(run, shipped, streams) if streams else _of_clips(run, shipped)
+
+
+def _of_clips(run: Path, shipped: Path) -> str:
+    from drsn_audio.config import load_config
+    from drsn_audio.datasets.keyword import keyword_clips
+    from drsn_audio.datasets.manifests import read_cuts
+    from drsn_audio.evaluation.keyword import run_mixed_trials
+    from drsn_audio.models.checkpoint import load_checkpoint
+
+    config = load_config(run / "config.yaml")
+    clips = keyword_clips(read_cuts(config.data.dev), config.model.labels, config.data, to_mix=False)
+    before, after = (
+        np.concatenate([one.logits for one in run_mixed_trials(load_checkpoint(path)[0], clips)])
+        for path in (run / "best.json", shipped)
+    )
+    changed = int((before.argmax(1) != after.argmax(1)).sum())
+    return (
+        f"logits of {len(clips)} development clips differ by at most {np.abs(before - after).max():.4f}, "
+        f"{changed} answers changed"
+    )
+
+
+def _of_events(run: Path, shipped: Path, manifests: Sequence[str]) -> str:
+    """Its thresholds were tuned with the weights as they were: what they let through now."""
+    from drsn_audio.api import load
+    from drsn_audio.evaluation.stream_events import Answers, detect, hear, probabilities, read_streams
+    from drsn_audio.training.tune import count_errors
+
+    streams = read_streams(manifests)
+    heard, events = [], []
+    misses: list[int] = []
+    false_alarms: list[int] = []
+    for path in (run / "best.json", shipped):
+        model = load(path)
+        config = model.detector_config()
+        heard.append(hear(probabilities(model.module, model.temperature), streams, model.sample_rate))
+        found = detect(heard[-1], model.labels, model.frame_s, config)
+        named = zip(streams, found, strict=True)
+        events.append({(stream.id, event.label, event.time) for stream, of_it in named for event in of_it})
+        errors = count_errors(Answers(streams, list(config.thresholds), {0.0: found}))
+        for counts, count in zip((misses, false_alarms), errors, strict=True):
+            counts.append(int(count.sum()))
+    largest = max(float(np.abs(one - other).max()) for one, other in zip(*heard, strict=True))
+    return (
+        f"in {sum(stream.hours for stream in streams):.2f} h of development streams probabilities differ by at most "
+        f"{largest:.4f}; {len(events[1])} events instead of {len(events[0])}, {len(events[0] & events[1])} the same; "
+        f"{misses[1]} keywords missed instead of {misses[0]}, {false_alarms[1]} false alarms where none is said "
+        f"instead of {false_alarms[0]}"
+    )
