@@ -1,6 +1,6 @@
 """Live recognisers, one core, taking turns: real-time factor, latency of a chunk, memory, streams on one core.
 
-pip install -e ".[dev]" pymicro-wakeword pyopen-wakeword
+pip install -e ".[dev,peers]"
 python benchmarks/streaming.py streams/test-words/test-words-street-5dB-00.flac --ours commands-12-stream a.onnx b.onnx
 
 Ours are what `drsn_audio.load` takes (PyTorch) and files that `drsn-audio export` wrote (ONNX Runtime). Pocketsphinx
