@@ -7,7 +7,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from drsn_audio.smoothing import BLOCK, SHORT, capped_sum, decayed_sum, running_mean, share_of_frame
+from drsn_audio.smoothing import BLOCK, SHARED_BLOCK, SHORT, capped_sum, decayed_sum, running_mean, share_of_frame
 
 
 def by_loop(x, decay, initial):
@@ -58,7 +58,7 @@ def test_a_time_constant_is_the_time_to_one_over_e():
 
 
 @settings(max_examples=25, deadline=None, derandomize=True)
-@given(frames=st.integers(1, 3 * BLOCK + 1), shared=st.booleans(), seed=st.integers(0, 99))
+@given(frames=st.integers(1, 2 * SHARED_BLOCK + 1), shared=st.booleans(), seed=st.integers(0, 99))
 def test_one_decay_for_all_is_each_of_its_own(frames, shared, seed):
     """[1, 1] is computed otherwise than [F, 1], with the same result, in channels-last memory, too."""
     generator = torch.Generator().manual_seed(seed)

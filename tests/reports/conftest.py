@@ -3,6 +3,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from matplotlib.figure import Figure
 
 LABELS = ["yes", "no", "up", "unknown", "silence"]
 KINDS = {"street": 0.0, "machinery": 4.0}  # how many dB the kind is harder
@@ -80,3 +81,17 @@ def facts() -> Any:
 @pytest.fixture
 def other_facts() -> Any:
     return made_run("resnet", "none", better_db=-3, seed=1)
+
+
+@pytest.fixture
+def drawn(monkeypatch):
+    """The figures that were saved."""
+    figures = []
+    save = Figure.savefig
+
+    def savefig(figure, *arguments, **options):
+        figures.append(figure)
+        return save(figure, *arguments, **options)
+
+    monkeypatch.setattr(Figure, "savefig", savefig)
+    return figures

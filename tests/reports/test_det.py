@@ -6,7 +6,6 @@ import pytest
 
 pytest.importorskip("matplotlib")
 
-from matplotlib.figure import Figure
 
 from drsn_audio.metrics.streaming import Det, det_curve
 from drsn_audio.reports.det import plot_det
@@ -21,20 +20,6 @@ def curves() -> dict[str, Det]:
         "street, 5 dB": det_curve(SHIFTS, ALARMS, 12.0, MISSES, 200),
         "clean": det_curve(SHIFTS, ALARMS, 12.0, [1, 5, 50, 150], 200),
     }
-
-
-@pytest.fixture
-def drawn(monkeypatch):
-    """The figures that were saved."""
-    figures = []
-    save = Figure.savefig
-
-    def savefig(figure, *arguments, **options):
-        figures.append(figure)
-        return save(figure, *arguments, **options)
-
-    monkeypatch.setattr(Figure, "savefig", savefig)
-    return figures
 
 
 def test_a_line_a_condition_on_deviate_and_log_axes(curves, tmp_path, drawn):

@@ -7,23 +7,8 @@ import pytest
 pytest.importorskip("matplotlib")
 
 from matplotlib import rcParams
-from matplotlib.figure import Figure
 
 from drsn_audio.reports.plot import plot_accuracy, plot_confusion
-
-
-@pytest.fixture
-def drawn(monkeypatch):
-    """The figures that were saved."""
-    figures = []
-    save = Figure.savefig
-
-    def savefig(figure, *arguments, **options):
-        figures.append(figure)
-        return save(figure, *arguments, **options)
-
-    monkeypatch.setattr(Figure, "savefig", savefig)
-    return figures
 
 
 def test_one_run_has_a_line_a_kind_and_clean_at_the_right_end(facts, tmp_path, drawn):
