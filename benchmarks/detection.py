@@ -21,10 +21,11 @@ from rich.table import Table
 
 from drsn_audio.api import Classification, Recognizer, load
 from drsn_audio.cli import guarded
-from drsn_audio.config import SILENCE, UNKNOWN, NoiseSource
+from drsn_audio.config import NoiseSource
 from drsn_audio.datasets.draws import draw_generator
 from drsn_audio.datasets.manifests import AudioStore, read_cuts
 from drsn_audio.datasets.noise_pool import NoisePool
+from drsn_audio.labels import SILENCE, UNKNOWN
 from drsn_audio.noise.mix import mix_at_snr, noise_at_level
 from drsn_audio.noise.span import word_span
 

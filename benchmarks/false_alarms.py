@@ -17,8 +17,8 @@ from rich.table import Table
 from drsn_audio import load
 from drsn_audio.audio import AudioError
 from drsn_audio.cli import guarded
-from drsn_audio.config import SILENCE, UNKNOWN
 from drsn_audio.datasets.manifests import read_cuts
+from drsn_audio.labels import SILENCE, UNKNOWN
 
 
 def main() -> int:

@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from drsn_audio._version import __version__
 
 if TYPE_CHECKING:
     from drsn_audio.api import Classification, Recognizer, load
+    from drsn_audio.decoding.transcript import Transcript, Word
+    from drsn_audio.transcribing.transcriber import Transcriber
 
-__all__ = ["Classification", "Recognizer", "__version__", "load"]
+__all__ = ["Classification", "Recognizer", "Transcriber", "Transcript", "Word", "__version__", "load"]
+_PLACES = {
+    "Transcriber": "transcribing.transcriber",
+    "Transcript": "decoding.transcript",
+    "Word": "decoding.transcript",
+}  # the others are api's
 
 
 def __getattr__(name: str) -> Any:
     # torch takes a second to import: only who asks for a model pays for it.
     if name in __all__:
-        from drsn_audio import api
-
-        return getattr(api, name)
+        return getattr(import_module(f"drsn_audio.{_PLACES.get(name, 'api')}"), name)
     raise AttributeError(f"module 'drsn_audio' has no attribute {name!r}")

@@ -1,4 +1,4 @@
-"""What a user calls: load a model, classify sound."""
+"""What a user calls: load a model, classify or transcribe sound."""
 
 from __future__ import annotations
 
@@ -12,15 +12,17 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from drsn_audio.audio import AudioError, AudioReader, resample
-from drsn_audio.config import SILENCE, UNKNOWN
+from drsn_audio.audio import AudioError
 from drsn_audio.decoding.detections import DETECT_BELOW, Heard, WindowAnswers
 from drsn_audio.decoding.listening import Listener, Sound
 from drsn_audio.errors import InputError
+from drsn_audio.hearing import Hearing
+from drsn_audio.labels import SILENCE, UNKNOWN
 from drsn_audio.models.checkpoint import CheckpointError, find_checkpoint, load_checkpoint
 from drsn_audio.models.model import AudioModel
 from drsn_audio.streaming.detector import Detector, DetectorConfig
 from drsn_audio.streaming.stream import Stream
+from drsn_audio.transcribing.transcriber import Transcriber
 
 log = logging.getLogger("drsn_audio")
 
@@ -42,8 +44,10 @@ class Classification:
     end: float
 
 
-def load(source: str | Path, device: str = "cpu") -> Recognizer:
+def load(source: str | Path, device: str = "cpu") -> Recognizer | Transcriber:
     """A trained model: a run folder, a checkpoint's .json, or the name of a shipped one, e.g. "commands-12".
+
+    One of keywords is a Recognizer, one that writes (model.head=ctc) a Transcriber.
 
     Raises:
         CheckpointError: nothing there, or a checkpoint that is torn or was changed.
@@ -54,7 +58,23 @@ def load(source: str | Path, device: str = "cpu") -> Recognizer:
         model = model.to(device)
     except (RuntimeError, AssertionError) as error:  # torch's ways to say so
         raise InputError(f"device {device!r}: {str(error).splitlines()[0]} Use cpu, or what torch has here") from None
-    return Recognizer(model, info)
+    return Transcriber(model, info) if model.config.head == "ctc" else Recognizer(model, info)
+
+
+def load_recognizer(source: str | Path, device: str = "cpu") -> Recognizer:
+    """As `load`, of a model of keywords; raises InputError for another."""
+    model = load(source, device)
+    if isinstance(model, Transcriber):
+        raise InputError(f"{source}: writes what is said and names no keywords: use drsn-audio transcribe")
+    return model
+
+
+def load_transcriber(source: str | Path, device: str = "cpu") -> Transcriber:
+    """As `load`, of a model that writes; raises InputError for another."""
+    model = load(source, device)
+    if isinstance(model, Recognizer):
+        raise InputError(f"{source}: names keywords and cannot write: use drsn-audio classify, or a model.head=ctc")
+    return model
 
 
 class Recognizer:
@@ -78,7 +98,7 @@ class Recognizer:
         for key, value, least in (("temperature", self.temperature, 1e-3), ("reject_below", self.reject_below, 0)):
             if not isinstance(value, int | float) or not least <= value < np.inf:
                 raise CheckpointError(f"calibration.{key} of the checkpoint is {value!r}: calibrate it again")
-        self._said = False
+        self._hearing = Hearing(self.sample_rate)
 
     def __call__(self, wave: Tensor, lengths: Tensor | None = None) -> Tensor:
         """Wave [B, N], lengths [B] in samples -> logits [B, K]."""
@@ -120,7 +140,7 @@ class Recognizer:
             AudioError: as `classify`.
         """
         path = Path(audio) if isinstance(audio, str | Path) else None
-        blocks = self._blocks(path) if path else iter([self._samples(np.asarray(audio), sample_rate)])
+        blocks = self._hearing.file(path) if path else iter([self._hearing.samples(np.asarray(audio), sample_rate)])
         ((_, answer),) = self._hear([(path, blocks)], reject_below=reject_below, windows_a_clip=windows_a_clip)
         if isinstance(answer, AudioError):
             raise answer
@@ -139,7 +159,7 @@ class Recognizer:
         `progress` is told, batch by batch, how many seconds of sound were heard anew. Memory depends on neither the
         number of files nor their length.
         """
-        sounds = ((path, self._blocks(path)) for path in map(Path, paths))
+        sounds = ((path, self._hearing.file(path)) for path in map(Path, paths))
         for path, answer in self._hear(sounds, min_duration_s, reject_below, progress=progress):
             assert path is not None
             yield path, answer
@@ -203,29 +223,6 @@ class Recognizer:
             Sound(path, blocks, WindowAnswers(self.labels, clip_s, *thresholds)) for path, blocks in sounds
         ):
             yield sound.path, sound.error or [self._classification(heard) for heard in sound.answers.answers()]
-
-    def _blocks(self, path: Path) -> Iterator[np.ndarray]:
-        """A file at the model's rate, in blocks [N]; says once where that took resampling or down-mixing."""
-        with AudioReader(path) as reader:
-            if not self._said and (reader.sample_rate != self.sample_rate or reader.channels > 1):
-                self._said = True
-                log.info(
-                    "%s is %d Hz with %d channel(s): such files are converted to %d Hz mono (said once)",
-                    path, reader.sample_rate, reader.channels, self.sample_rate,
-                )  # fmt: skip
-            yield from reader.blocks(self.sample_rate)
-
-    def _samples(self, samples: np.ndarray, sample_rate: int | None) -> np.ndarray:
-        if samples.ndim != 1 or samples.size == 0:
-            raise AudioError(f"samples have the shape {list(samples.shape)}: give one channel, [N], N > 0")
-        if not np.issubdtype(samples.dtype, np.floating):
-            raise AudioError(f"samples are {samples.dtype}: divide them by full scale, to floats in [-1, 1]")
-        finite = np.isfinite(samples)
-        if not finite.all():
-            raise AudioError(f"samples hold NaN or infinite values, at [{finite.argmin()}]: find where they come from")
-        if sample_rate is not None and sample_rate <= 0:
-            raise AudioError(f"sample_rate is {sample_rate}: give it in Hz")
-        return resample(samples, sample_rate or self.sample_rate, self.sample_rate)
 
     def _probabilities(self, windows: Sequence[np.ndarray]) -> np.ndarray:
         """Windows, each [clip] or shorter -> probabilities [W, K]."""

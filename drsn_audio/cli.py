@@ -15,10 +15,11 @@ from drsn_audio._version import __version__
 from drsn_audio.commands import BAD_INPUT, one_line
 from drsn_audio.errors import InputError
 from drsn_audio.live.options import add_options
+from drsn_audio.transcribing import options as transcribing
 
 EXTRAS = {  # library -> the extra that has it
     "pocketsphinx": "peers", "pyroomacoustics": "rooms", "sounddevice": "mic", "onnxruntime": "edge",
-    "onnx": "export", "onnxscript": "export", "onnx_ir": "export",
+    "onnx": "export", "onnxscript": "export", "onnx_ir": "export", "flashlight": "lm", "jiwer": "score",
 }  # fmt: skip
 # What an install for exported models alone does without, docs/edge.md.
 LEFT_OUT = ("lhotse", "omegaconf", "rich", "safetensors", "scipy", "soundfile", "soxr", "torch", "torchaudio")
@@ -151,9 +152,18 @@ def _parser() -> argparse.ArgumentParser:
     sub.add_argument("--device", default="cpu", help="cpu, cuda, mps (default: cpu)")
 
     sub = command(
-        "stream", commands.stream, "Name the keywords in live sound, as they are said.",
+        "transcribe", commands.transcribe, "Write what is said in each file.",
+        "drsn-audio transcribe runs/demo/noisy.wav",
+        "drsn-audio transcribe runs/demo/data/commands/test --format srt -o subtitles",
+        more="Files may last for hours. What cannot be read is told, and the others are written.",
+    )  # fmt: skip
+    transcribing.add_options(sub, model)
+
+    sub = command(
+        "stream", commands.stream, "Name the keywords in live sound, or write what is said, as it comes.",
         "drsn-audio stream runs/demo/noisy.wav --json",
-        more="A line for each: when it was heard, the word, its score. Ctrl-C ends it, with a summary. Raw PCM may "
+        more="A line for each: when it was heard (of a model that writes: where it is), the word, its score. Ctrl-C "
+        "ends it, with a summary. Raw PCM may "
         "come through a pipe: arecord -f S16_LE -r 16000 -t raw | drsn-audio stream -",
     )  # fmt: skip
     add_options(sub, model)
@@ -166,10 +176,17 @@ def _parser() -> argparse.ArgumentParser:
     sub.add_argument("model", metavar="MODEL", help=model)
     sub.add_argument("--onnx", required=True, metavar="OUT", help="the file, OUT.onnx")
     sub.add_argument("--int8", action="store_true", help="OUT.int8.onnx, too: convolutions in 8 bits")
+    sub.add_argument(
+        "--blocks",
+        type=int,
+        metavar="N",
+        help="blocks of the model that a step hears: more take less time, and tell later (default: 1; 4 of a model "
+        "that writes)",
+    )
     sub.add_argument("--audio", metavar="WAV", help="compare on this sound (default: speech is made for it)")
 
     sub = command(
-        "evaluate", commands.evaluate, "Accuracy of a model, clean and per noise and SNR.",
+        "evaluate", commands.evaluate, "Accuracy or word error rate of a model, clean and per noise and SNR.",
         "drsn-audio evaluate --model runs/demo --manifest runs/demo/data/commands/test.jsonl.gz \\\n"
         "    --noise runs/demo/data/noise/noise.jsonl.gz --folds 5 --snr 20 0 -5 -o results",
     )  # fmt: skip
@@ -186,6 +203,7 @@ def _parser() -> argparse.ArgumentParser:
     sub.add_argument("--seed", type=int, default=0, help="of the noise draws and the intervals (default: 0)")
     sub.add_argument("--device", default="cpu", help="cpu, cuda, mps (default: cpu)")
     sub.add_argument("-o", "--out", help="folder for run.json, table and pictures")
+    transcribing.add_beam_options(sub)
     return parser
 
 

@@ -11,15 +11,9 @@ import re
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from drsn_audio.errors import InputError
-
-if TYPE_CHECKING:
-    from drsn_audio.api import Recognizer
-
-BAD_INPUT = 2  # exit status
-MIN_DURATION_S = 0.025
+from drsn_audio.errors import BAD_INPUT, InputError, one_line
 
 
 def prepare(options: argparse.Namespace) -> int:
@@ -111,9 +105,10 @@ def estimate_snr(options: argparse.Namespace) -> int:
 
 
 def classify(options: argparse.Namespace) -> int:
-    from drsn_audio.api import load
+    from drsn_audio.api import load_recognizer
+    from drsn_audio.hearing import MIN_DURATION_S
 
-    model = load(options.model, options.device)
+    model = load_recognizer(options.model, options.device)
     answers = _Answers(options.json, heard_line=not options.quiet and sys.stderr.isatty())
     for path, found in model.detect_files(
         answers.files(options.paths), MIN_DURATION_S, reject_below=options.reject_below, progress=answers.heard
@@ -128,6 +123,16 @@ def classify(options: argparse.Namespace) -> int:
     return answers.status
 
 
+def transcribe(options: argparse.Namespace) -> int:
+    from drsn_audio.transcribing.options import check_options
+
+    check_options(options)
+    from drsn_audio.api import load_transcriber
+    from drsn_audio.transcribing.command import run
+
+    return run(options, load_transcriber(options.model, options.device))
+
+
 def stream(options: argparse.Namespace) -> int:
     from drsn_audio.live.command import run
 
@@ -135,98 +140,34 @@ def stream(options: argparse.Namespace) -> int:
 
 
 def export(options: argparse.Namespace) -> int:
-    from drsn_audio.api import load
+    from drsn_audio.api import Recognizer, load
     from drsn_audio.export.report import as_text
     from drsn_audio.export.run import export_model
 
     model, out = load(options.model), Path(options.onnx)
     if not model.module.causal:
         raise InputError(f"{options.model}: hears whole clips and has no stream to export: name a streaming model")
+    events: dict[str, Any] = (
+        {"detector": model.detector_config()} if isinstance(model, Recognizer) else {"timing": model.timing}
+    )
     report = export_model(
         model.module,
         out,
-        detector=model.detector_config(),
+        **events,
         temperature=model.temperature,
+        blocks=options.blocks,
         int8=options.int8,
         audio=Path(options.audio) if options.audio else None,
-        about={"checkpoint": model.info["sha256"], "tuned": "detector" in model.info},
+        about={"checkpoint": model.info["sha256"], "tuned": any(name in model.info for name in events)},
     )
     print(as_text(report, ["float", "int8"] if options.int8 else ["float"]))
     return 0
 
 
 def evaluate(options: argparse.Namespace) -> int:
-    from rich.console import Console
-    from rich.progress import Progress
+    from drsn_audio.evaluating import run
 
-    from drsn_audio.api import load
-    from drsn_audio.config import ConfigError, DataConfig, EvaluateConfig, NoiseSource
-    from drsn_audio.datasets.manifests import scan_cuts
-    from drsn_audio.evaluation.run import evaluate_keywords
-    from drsn_audio.reports.folder import write_report
-    from drsn_audio.reports.table import terminal_table
-
-    of_noise = {key: getattr(options, key) for key in ("snr", "draws", "level", "folds", "kinds")}
-    lonely = [f"--{key}" for key, value in of_noise.items() if value and not options.noise]
-    if lonely:
-        raise ConfigError(f"{', '.join(lonely)} without --noise: name the noise manifests to mix in")
-    defaults = EvaluateConfig()
-    model, place = load(options.model, options.device), Path(options.model).resolve()
-    if (next(scan_cuts(options.manifest[0])).get("custom") or {}).get("stream"):
-        return _evaluate_streams(options, model)
-    if options.out:  # before the work, which would be lost where nothing can be written
-        Path(options.out).mkdir(parents=True, exist_ok=True)
-    with Progress(console=Console(stderr=True), disable=options.quiet, transient=True) as progress:
-        facts = evaluate_keywords(
-            model.module,
-            options.manifest,
-            [NoiseSource(manifest, options.kinds, options.folds) for manifest in options.noise],
-            name=(place.parent if place.suffix == ".json" else place).name,
-            data=DataConfig(level=options.level or "p56"),
-            evaluate=EvaluateConfig(
-                seed=options.seed,
-                snr_db=options.snr or defaults.snr_db,
-                draws=defaults.draws if options.draws is None else options.draws,
-            ),
-            checkpoint=model.info,
-            progress=progress,
-        )
-    Console().print(terminal_table(facts))
-    if options.out:
-        for path in write_report(facts, options.out):
-            print(path, file=sys.stderr)
-    return 0
-
-
-def _evaluate_streams(options: argparse.Namespace, model: Recognizer) -> int:
-    from rich.console import Console
-    from rich.progress import Progress
-
-    from drsn_audio.config import ConfigError
-    from drsn_audio.evaluation.streams import evaluate_streams
-    from drsn_audio.reports.streams import streams_terminal, write_streams_report
-
-    if options.noise:
-        raise ConfigError(f"{options.manifest[0]}: streams hold their noise already: leave out --noise")
-    place = Path(options.model).resolve()
-    if options.out:
-        Path(options.out).mkdir(parents=True, exist_ok=True)
-    with Progress(console=Console(stderr=True), disable=options.quiet, transient=True) as progress:
-        facts = evaluate_streams(
-            model.module,
-            model.detector_config(),
-            options.manifest,
-            name=(place.parent if place.suffix == ".json" else place).name,
-            temperature=model.temperature,
-            checkpoint=model.info,
-            seed=options.seed,
-            progress=progress,
-        )
-    Console().print(streams_terminal(facts))
-    if options.out:
-        for path in write_streams_report(facts, options.out):
-            print(path, file=sys.stderr)
-    return 0
+    return run(options)
 
 
 class _Answers:
@@ -269,8 +210,3 @@ class _Answers:
     def clear(self) -> None:
         if self.heard_line:
             print("\r\x1b[K", end="", file=sys.stderr, flush=True)
-
-
-def one_line(message: str) -> str:
-    """Without the traceback that a loader's process puts before its error, and without line breaks of file names."""
-    return re.split(r"\n[\w.]+Error: ", message)[-1].strip().replace("\n", "\\n").replace("\r", "\\r")

@@ -18,8 +18,6 @@ from yaml import YAMLError
 
 from drsn_audio.errors import InputError
 
-SILENCE, UNKNOWN = "silence", "unknown"  # labels of a meaning of their own: nobody speaks; another word
-
 
 class ConfigError(InputError):
     """A configuration that cannot be used. The message is one line."""
@@ -46,6 +44,10 @@ def _drsn(width: int, blocks: list[int]) -> dict[str, Any]:
     return {"encoder": "drsn", "width": width, "blocks": blocks, "shrinkage": "cw-frequency"}
 
 
+def _ctc(width: int, blocks: list[int], mixer_width: int, mixer: list[int]) -> dict[str, Any]:
+    return _drsn(width, blocks) | {"time_reduction": 4, "mixer_width": mixer_width, "mixer": mixer}
+
+
 def _bc_resnet(width: int) -> dict[str, Any]:
     return {"encoder": "bc-resnet", "width": width, "blocks": [2, 2, 4, 4], "shrinkage": ""}
 
@@ -57,6 +59,12 @@ PRESETS: dict[str, dict[str, Any]] = {
     "100k": _drsn(17, [1, 1, 1]),
     "300k": _drsn(21, [1, 1, 2]),
     "1m": _drsn(30, [1, 2, 3]),
+    # for transcription; parameters with 29 units
+    "ctc-500k": _ctc(15, [1, 1, 1], 112, [1, 2, 4, 8]),
+    "ctc-1m": _ctc(21, [1, 1, 1], 160, [1, 2, 4, 8]),
+    "ctc-3m": _ctc(32, [1, 1, 2], 208, [1, 2, 4, 8, 1, 2]),
+    "ctc-10m": _ctc(48, [1, 2, 2], 384, [1, 2, 4, 8, 1, 2, 4]),
+    "ctc-30m": _ctc(64, [1, 2, 3], 640, [1, 2, 4, 8, 1, 2, 4, 8]),
     # of arXiv:2106.04140 (but for 4, by the same rule): the number is tau, the width 8 tau
     **{f"bc-resnet-{tau:g}": _bc_resnet(round(8 * tau)) for tau in (1, 1.5, 2, 3, 4, 6, 8)},
 }
@@ -71,14 +79,21 @@ class ModelConfig:
     blocks: list[int] = field(default_factory=list)  # residual blocks a stage; none: the preset's
     stem_kernel: int = 5  # drsn only
     stem_stride: list[int] = field(default_factory=lambda: [2, 2])  # frequency, time; drsn only
+    time_reduction: int = 0  # frames of the spectrogram to one of the logits: later stages do not stride; 0: all do
+    mixer_width: int = 0  # channels of the temporal mixer behind the 2-D part; 0: the preset's, or none
+    mixer: list[int] = field(default_factory=list)  # dilations of its residual blocks in time
     shrinkage: str = ""  # drsn only: none | se | se-frequency | cs | cw | cw-frequency; empty: the preset's
     pool: str = "clip"  # what thresholds and head average over: clip | causal | causal-cumulative (for streams)
     pool_ms: float = 1000.0  # of causal thresholds: time constant that training begins with; cap of the cumulative
-    head: str = "keyword"
+    head: str = "keyword"  # keyword | ctc
+    units: str = "words"  # of ctc, what a label is: words | characters | sentencepiece
+    intermediate_ctc: float = 0.0  # of ctc: weight of the loss of the mixer's middle, to 1 of its end
     clip_answer: str = "last"  # of a causal model, asked for a clip: its last frame | surest: that with least silence
     clip_s: float = 1.0  # what a clip model hears at once
     dropout: float = 0.1
-    labels: list[str] = field(default_factory=list)  # "unknown" and "silence" have their usual meaning
+    # "unknown" and "silence" have their usual meaning; ctc: "<blank>", then the units. None of ctc: characters have
+    # A to Z and the apostrophe, sentencepiece those of data.sentencepiece
+    labels: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         if self.preset not in PRESETS:
@@ -99,6 +114,22 @@ class NoiseSource:
 
 
 @dataclass(frozen=True)
+class StringsConfig:
+    """Connected words, strung together for training: every row of a batch is a stretch of train.stretch_s."""
+
+    rows: int = 0  # an epoch; 0: utterances are heard as they are
+    gap_s: list[float] = field(default_factory=lambda: [0.0, 0.5])  # between two words
+    pause_share: float = 0.15  # of the gaps, that are pauses
+    pause_s: list[float] = field(default_factory=lambda: [0.5, 2.5])
+    unknown_share: float = 0.12  # of the words, that are none of the labels
+    level_spread_db: float = 3.0  # standard deviation of the levels of words within a stretch
+    weights: list[float] = field(default_factory=list)  # of the manifests of data.train; none: all alike
+    emit_s: float = 0.32  # so long after its end at the latest a word is to be given; 0: whenever CTC likes
+    speech: list[str] = field(default_factory=list)  # manifests of running speech, its other words all "unknown"
+    speech_share: float = 0.0  # of the rows, that are such speech
+
+
+@dataclass(frozen=True)
 class DataConfig:
     train: list[str] = field(default_factory=list)  # speech manifests
     dev: list[str] = field(default_factory=list)
@@ -108,6 +139,9 @@ class DataConfig:
     noise_test: list[NoiseSource] = field(default_factory=list)
     level: str = "p56"  # what the SNR refers to: p56 | rms
     silence_share: float = 0.08  # noise-only clips among all in dev and test, labelled "silence"
+    sentencepiece: str = ""  # its model (.model), for units: sentencepiece
+    strings: StringsConfig = field(default_factory=StringsConfig)
+    max_duration_s: float = 30.0  # ctc: longer utterances are counted and left out
     rooms: list[str] = field(default_factory=list)  # manifests of room responses, for augment.reverb_share
 
 
@@ -151,6 +185,8 @@ class TrainConfig:
     label_smoothing: float = 0.1
     logit_adjustment: float = 0.0  # how far the shares of the classes in training are divided out: 0 to 1
     ema_decay: float = 0.998  # per step
+    max_padded_s: float = 0.0  # ctc: seconds of sound a batch, padding included; 0: batch_size utterances
+    label_prior: float = 0.0  # how far the frequency of each label, blank above all, is divided out in the CTC loss
     stretch_s: float = 0.0  # causal models: train on stretches of a stream, at most so long; 0: on clips of clip_s
     carry_share: float = 0.8  # of the stretches that go on where another one ended
     hold_s: float = 0.5  # for so long after its end a word is the answer

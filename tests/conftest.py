@@ -131,6 +131,40 @@ def run(config: ExperimentConfig, tmp_path_factory: pytest.TempPathFactory) -> P
 
 
 @pytest.fixture(scope="session")
+def writing_run(task: Task, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Folder of a model that writes the words of the task, and has learnt nothing."""
+    import torch
+
+    from drsn_audio.config import config_to_yaml
+    from drsn_audio.models.checkpoint import save_checkpoint
+    from drsn_audio.models.model import AudioModel
+
+    folder = tmp_path_factory.mktemp("runs") / "writing"
+    config = load_config(
+        None,
+        [
+            f"run={folder}",
+            "model.preset=10k",
+            "model.time_reduction=4",
+            "model.mixer_width=8",
+            "model.mixer=[1]",
+            "model.head=ctc",
+            "model.pool=causal",
+            "model.labels=[<blank>,low,mid,high]",
+            f"data.test=[{task.test}]",
+            f"data.noise_test=[{{manifest: {task.noise}, folds: [3]}}]",
+            "evaluate.draws=1",
+            "evaluate.replicates=50",
+            "evaluate.snr_db=[5]",
+        ],
+    )
+    torch.manual_seed(0)
+    save_checkpoint(folder, "best", AudioModel(config.model), step=1, info={})
+    (folder / "config.yaml").write_text(config_to_yaml(config))
+    return folder
+
+
+@pytest.fixture(scope="session")
 def real_audio() -> Path:
     folder = os.environ.get("DRSN_AUDIO_DATA")
     if not folder:

@@ -32,7 +32,8 @@ def long_wave(say):
 
 
 def test_public_names():
-    assert set(drsn_audio.__all__) == {"Classification", "Recognizer", "__version__", "load"}
+    writing = {"Transcriber", "Transcript", "Word"}
+    assert set(drsn_audio.__all__) == {"Classification", "Recognizer", "__version__", "load", *writing}
     with pytest.raises(AttributeError, match="lod"):
         _ = drsn_audio.lod
 

@@ -12,15 +12,15 @@ ROOT = Path(__file__).resolve().parents[1]
 TOP_FOLDERS = ("drsn_audio", "recipes", "benchmarks")
 
 LAYERS = (
-    ("_version", "errors", "files", "pretrained"),
+    ("_version", "errors", "files", "labels", "pretrained"),
     ("config", "audio", "memory", "smoothing"),
-    ("nn", "frontends", "noise", "metrics", "decoding"),
+    ("nn", "frontends", "noise", "metrics", "decoding", "hearing"),
     ("models", "corpora"),
     ("datasets", "streaming"),
-    ("export", "evaluation", "reports"),
+    ("export", "evaluation", "reports", "transcribing"),
     ("training",),
     ("api",),
-    ("live",),
+    ("live", "evaluating"),
     ("commands",),
     ("cli",),
     ("__main__", "recipes", "benchmarks"),

@@ -9,6 +9,7 @@ from drsn_audio.corpora.cuts import Skipped, SpeechFile
 from drsn_audio.corpora.librispeech_layout import Utterance, read_layout
 from drsn_audio.corpora.lists import MALFORMED, lost, unlisted
 from drsn_audio.corpora.prepare import PARTS, Prepared, empty_parts, part_by_hash, prepare
+from drsn_audio.corpora.text import normalise
 from drsn_audio.errors import InputError
 
 SPEAKERS = "SPEAKERS.TXT"
@@ -30,7 +31,8 @@ def prepare_librispeech(
     seed: int = 0,
     progress: bool = True,
 ) -> Prepared:
-    """LibriSpeech -> one manifest a part, named after it; the text is the corpus', in upper case.
+    """LibriSpeech -> one manifest a part, named after it; the text is the corpus', and other folders' as it would be
+    there (see `corpora.text`).
 
     Audio may be in any format. An id is prepared once: that of two files, or of two parts, the first of which is
     kept as `prepare` says; so mini-LibriSpeech, whose parts are taken from the large ones, is prepared by itself
@@ -62,8 +64,12 @@ def prepare_librispeech(
         faults += found
     speech = []
     for id, speaker, part, text, path in utterances:
+        words = normalise(text)
+        if not words:
+            faults.append(Skipped(path, f"its transcript {text[:40]!r} holds no words", "empty transcript"))
+            continue
         part = part_by_hash(speaker, dev_share, test_share, seed) if split == "speaker" else part
-        speech.append(SpeechFile(id, path, part, text, speaker, gender=genders.get(speaker)))
+        speech.append(SpeechFile(id, path, part, words, speaker, gender=genders.get(speaker)))
     notes = empty_parts(speech, dev_share, test_share) if split == "speaker" else []
     names = sorted({*PARTS, *OFFICIAL_PARTS, *(file.part for file in speech)})
     return prepare("librispeech", out, speech, notes=notes, skipped=faults, parts=names, progress=progress)

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 class Licence(NamedTuple):
-    """Terms of a corpus, and what must be said of it. `shippable`: weights trained on it may be given to anybody."""
+    """Terms of a corpus, and what must be said of it. `shippable`: weights trained on it may be under any licence."""
 
     name: str
     terms: str
@@ -145,12 +145,33 @@ IDS = {
 ESC10_CLASSES = {*ESC10_NAMES.values(), "rain", "sea_waves", "clock_tick", "helicopter", "chainsaw", "rooster"}
 
 
+def may_ship(corpus: str, licence: str) -> bool:
+    """Whether weights trained on a corpus may be given to anybody under a licence: where its own terms ask for no more
+    than to be named, or, as "share alike" does, for that very licence.
+    """
+    return LICENCES[corpus].shippable or LICENCES[corpus].terms == licence
+
+
+def recordings_of(cut: Cut) -> list[tuple[str, str | None]]:
+    """The recordings that a cut is of, by id, each with its corpus as `corpus_of` gives it: of connected words
+    (`drsn_audio.datasets.connected`) that of each word, else its own.
+    """
+    words = (cut.custom or {}).get("words")
+    if words is None:
+        return [(cut.recording.id, corpus_of(cut))]
+    return [(word["utterance"], _by_id(word["utterance"])) for word in words]
+
+
 def corpus_of(cut: Cut) -> str | None:
     """The corpus in LICENCES that a cut comes from, by its id and class of noise; None where it is none of them.
 
     Manifests name no corpus, and a path says only where somebody keeps it: the id is what every copy shares.
     """
-    corpus = next((name for name, pattern in IDS.items() if pattern.fullmatch(cut.id)), None)
+    corpus = _by_id(cut.id)
     if corpus == "esc":
         return "esc-10" if (cut.custom or {}).get("noise_class") in ESC10_CLASSES else "esc-50"
     return corpus
+
+
+def _by_id(id: str) -> str | None:
+    return next((name for name, pattern in IDS.items() if pattern.fullmatch(id)), None)

@@ -8,12 +8,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from drsn_audio.config import UNKNOWN
 from drsn_audio.corpora.cuts import SpeechFile, write_cuts
 from drsn_audio.corpora.librispeech_layout import read_layout
 from drsn_audio.corpora.prepare import Prepared, part_by_hash, prepare
 from drsn_audio.corpora.speech_commands import COMMANDS
 from drsn_audio.errors import InputError
+from drsn_audio.labels import UNKNOWN
 
 
 def prepare_running_speech(

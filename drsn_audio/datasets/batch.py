@@ -41,6 +41,8 @@ class Example(NamedTuple):
     """One clip and its noise, before mixing; see `Batch`.
 
     speech [N]; noise of any length: `collate` plays it in the time of N, and equalises it by noise_gains_db [P].
+    target: of a clip its label; of speech that is written its labels, with the samples from and to which each of them
+    is spoken in spans, where that is known.
     """
 
     speech: np.ndarray
@@ -50,7 +52,7 @@ class Example(NamedTuple):
     speech_level_db: float
     snr_db: float
     gain_db: float
-    target: int
+    target: int | tuple[int, ...]
     silence: bool
     noise_gains_db: np.ndarray
     mix_gains_db: np.ndarray
@@ -59,6 +61,8 @@ class Example(NamedTuple):
     further: tuple[FurtherNoise, ...] = ()
     reverb: Reverb | None = None
     effects: DeviceEffects = DeviceEffects()
+    id: str = ""
+    spans: tuple[tuple[int, int], ...] = ()
 
 
 @dataclass
@@ -66,7 +70,8 @@ class Batch:
     """Clips and their noise, mixed on the device by `mix`.
 
     speech, noise [B, N]; start, length [B]: samples at which the recording of the speech begins, and how many it
-    has; speech_level_db, snr_db (inf: clean), gain_db [B]; target [B]; silence [B]: True where nobody speaks;
+    has; speech_level_db, snr_db (inf: clean), gain_db [B]; target [B], or [B, U], -1 beyond the end of each, and spans
+    [B, U, 2], -1 where they are not known; silence [B]: True where nobody speaks; ids: of what is spoken;
     mix_gains_db [B, P]: equaliser of the finished mix; further_noises [B, K - 1, N] and their gains, further_gains_db
     [B, K - 1], as `combine_noises` takes them; responses [b, R] and direct [b] of the b rows reverb_rows that are in a
     room; effects: of the device of each row.
@@ -91,6 +96,8 @@ class Batch:
     direct: Tensor
     reverb_level: str
     effects: Sequence[DeviceEffects]
+    ids: Sequence[str]
+    spans: Tensor
 
     def to(self, device: torch.device) -> Batch:
         values = (getattr(self, f.name) for f in fields(self))
@@ -152,10 +159,29 @@ def collate(examples: Sequence[Example]) -> Batch:
     noise_gains_db = torch.from_numpy(columns.pop("noise_gains_db"))
     columns["noise"] = play_noise(columns["noise"], num_samples, noise_gains_db)
     kept: dict[str, Any] = {name: columns.pop(name) for name in ("noise_source", "effects")}
+    kept["ids"] = columns.pop("id")
+    targets, spans = columns.pop("target"), columns.pop("spans")
+    kept |= {"target": _stack_labels(targets), "spans": _stack_spans(spans, targets)}
     further, reverb = columns.pop("further"), columns.pop("reverb")
     kept["sample_rate"] = columns.pop("sample_rate")[0]
     tensors: dict[str, Any] = {name: torch.as_tensor(column) for name, column in columns.items()}
     return Batch(**tensors, **kept, **_stack_further(further, num_samples), **_stack_rooms(reverb))
+
+
+def _stack_labels(targets: Sequence[int | tuple[int, ...]]) -> Tensor:
+    if isinstance(targets[0], int):
+        return torch.tensor(targets)
+    rows = [torch.tensor(row, dtype=torch.long) for row in targets]
+    return torch.nn.utils.rnn.pad_sequence(rows, batch_first=True, padding_value=-1)
+
+
+def _stack_spans(spans: Sequence[tuple[tuple[int, int], ...]], targets: Sequence[Any]) -> Tensor:
+    most = 0 if isinstance(targets[0], int) else max(map(len, targets))
+    stacked = torch.full((len(spans), most, 2), -1)
+    for row, of_row in enumerate(spans):
+        if of_row:
+            stacked[row, : len(of_row)] = torch.tensor(of_row)
+    return stacked
 
 
 def _stack_further(further: Sequence[tuple[FurtherNoise, ...]], num_samples: int) -> dict[str, Any]:

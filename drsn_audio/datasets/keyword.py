@@ -5,27 +5,20 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from fractions import Fraction
-from functools import partial
 
 import numpy as np
 from lhotse.cut import Cut
 from torch.utils.data import Dataset
 
-from drsn_audio.config import SILENCE, UNKNOWN, AugmentConfig, ConfigError, DataConfig, nearest
-from drsn_audio.datasets.batch import EQUALISER_POINTS, Example, Reverb
+from drsn_audio.config import AugmentConfig, ConfigError, DataConfig, nearest
+from drsn_audio.datasets.batch import EQUALISER_POINTS, Example
 from drsn_audio.datasets.draws import draw_generator
-from drsn_audio.datasets.manifests import AudioStore, ManifestError
+from drsn_audio.datasets.manifests import AudioStore, ManifestError, check_level, speech_level_db
 from drsn_audio.datasets.noise_pool import NoisePool
-from drsn_audio.datasets.surroundings import RoomPool, check_surroundings, draw_device, draw_further, draw_response
-from drsn_audio.errors import InputError
-from drsn_audio.noise.snr import check_snr_law, draw_snr
+from drsn_audio.datasets.surroundings import RoomPool
+from drsn_audio.datasets.training_draws import TrainingDraws, uniform
+from drsn_audio.labels import SILENCE, UNKNOWN
 from drsn_audio.noise.speed import change_speed
-
-# Speeds are rounded. Of the speech to whole per cent, a sixth of a semitone: each is a filter of its own, computed
-# once. Of the noise to five: `play_noise` transforms all of a speed at once.
-SPEED_STEPS = 100
-NOISE_SPEED_STEPS = 20
 
 
 @dataclass(frozen=True)
@@ -50,9 +43,7 @@ def keyword_clips(cuts: Sequence[Cut], labels: Sequence[str], data: DataConfig, 
             that is none.
         ManifestError: a cut without a word, or without a level though noise is to be mixed in.
     """
-    level_key = {"p56": "active_level_db", "rms": "rms_db"}.get(data.level)
-    if level_key is None:
-        raise ConfigError(f"data.level={data.level!r} is unknown: use p56 or rms")
+    check_level(data.level)
     if not 0 <= data.silence_share < 1:
         raise ConfigError(f"data.silence_share={data.silence_share}: give a share of all clips, from 0 to below 1")
     index = {label: i for i, label in enumerate(labels)}
@@ -64,11 +55,7 @@ def keyword_clips(cuts: Sequence[Cut], labels: Sequence[str], data: DataConfig, 
         target = index.get(word, index.get(UNKNOWN))
         if target is None:
             raise ConfigError(f"{cut.id}: its word {word!r} is no label of the model; {nearest(word, list(labels))}")
-        level_db = (cut.custom or {}).get(level_key, math.nan)
-        if to_mix and not math.isfinite(level_db):
-            raise ManifestError(
-                f"{cut.id}: carries no {level_key}, which an SNR needs: make it with drsn-audio prepare"
-            )
+        level_db = speech_level_db(cut, data.level, required=to_mix)
         clips.append(Clip(cut.id, target, cut.supervisions[0].speaker or cut.id, cut, level_db))
     if to_mix and SILENCE in index and clips:
         usual_db = float(np.median([clip.level_db for clip in clips]))
@@ -76,25 +63,6 @@ def keyword_clips(cuts: Sequence[Cut], labels: Sequence[str], data: DataConfig, 
         names = [f"{SILENCE}-{i:05d}" for i in range(count)]
         clips += [Clip(name, index[SILENCE], name, None, usual_db) for name in names]
     return clips
-
-
-def _uniform(rng: np.random.Generator, bounds: Sequence[float]) -> float:
-    return rng.uniform(bounds[0], bounds[1])
-
-
-def _check(augment: AugmentConfig) -> None:
-    try:
-        check_snr_law(augment.snr_law, augment.snr_db)
-    except InputError as error:
-        raise ConfigError(f"augment.snr_db={list(augment.snr_db)}: {error}") from None
-    for key in ("silence_db", "gain_db", "speed", "noise_speed"):
-        bounds = getattr(augment, key)
-        if len(bounds) != 2 or not bounds[0] <= bounds[1] or ("speed" in key and bounds[0] <= 0):
-            raise ConfigError(f"augment.{key}={list(bounds)}: give the lowest and the highest value, e.g. [0.9, 1.1]")
-
-
-def _gains(rng: np.random.Generator, deviation_db: float) -> np.ndarray:
-    return rng.normal(0, deviation_db, EQUALISER_POINTS).astype(np.float32)
 
 
 def fit_clip(wave: np.ndarray, num_samples: int) -> np.ndarray:
@@ -119,53 +87,27 @@ class TrainingClips(Dataset):
         rooms: RoomPool | None = None,
         level: str = "p56",
     ):
-        _check(augment)
-        check_surroundings(augment, rooms)
-        self.rooms, self.level = rooms, level
-        self.clips, self.noise, self.store = clips, noise, store
-        self.num_samples, self.augment, self.seed = num_samples, augment, seed
+        self.draws = TrainingDraws(noise, store, augment, seed, rooms, level)
+        self.clips, self.num_samples = clips, num_samples
 
     def __getitem__(self, key: tuple[int, int]) -> Example:
         epoch, index = key
-        clip, augment = self.clips[index], self.augment
-        rng = draw_generator(self.seed, epoch, clip.id)
-        speed = Fraction(round(SPEED_STEPS * _uniform(rng, augment.speed)), SPEED_STEPS)
-        gain_db = _uniform(rng, augment.gain_db)
-        snr_db = math.inf if rng.random() < augment.clean_share else draw_snr(augment.snr_law, augment.snr_db, rng)
+        clip, augment = self.clips[index], self.draws.augment
+        drawn = self.draws.begin(epoch, clip.id)
         speech, level_db, start, end = np.zeros(self.num_samples, np.float32), clip.level_db, 0, self.num_samples
         if clip.cut is None:
-            level_db, snr_db, gain_db = _uniform(rng, augment.silence_db), 0.0, 0.0
+            level_db = uniform(drawn.rng, augment.silence_db)
+            drawn = drawn._replace(snr_db=0.0, gain_db=0.0)
         else:
-            wave = change_speed(self.store(clip.cut), speed)
+            wave = change_speed(self.draws.store(clip.cut), drawn.speed)
             slack = self.num_samples - len(wave)
             # Half of a short word stays at least.
-            shift = min(round(augment.shift_ms / 1000 * self.store.sample_rate), len(wave) // 2)
-            at = int(rng.integers(min(0, slack) - shift, max(0, slack) + shift + 1))
+            shift = min(round(augment.shift_ms / 1000 * self.draws.store.sample_rate), len(wave) // 2)
+            at = int(drawn.rng.integers(min(0, slack) - shift, max(0, slack) + shift + 1))
             start, end = max(0, at), min(self.num_samples, at + len(wave))
             speech[start:end] = wave[start - at : end - at]
-        longer = self.num_samples * round(NOISE_SPEED_STEPS * _uniform(rng, augment.noise_speed)) // NOISE_SPEED_STEPS
-        span = slice(start * longer // self.num_samples, -(-end * longer // self.num_samples))
-        noise = self.noise.draw(longer, rng, span=span)
-        stream = partial(draw_generator, self.seed, epoch, clip.id)
-        room = None if clip.cut is None else draw_response(augment, self.rooms, stream)
-        return Example(
-            speech,
-            noise.wave,
-            start,
-            end - start,
-            level_db,
-            snr_db,
-            gain_db,
-            clip.target,
-            clip.cut is None,
-            _gains(rng, augment.noise_equaliser_db),
-            _gains(rng, augment.mix_equaliser_db),
-            noise.source,
-            self.store.sample_rate,
-            draw_further(augment, self.noise, longer, span, stream),
-            None if room is None else Reverb(room.response, room.direct, self.level),
-            draw_device(augment, stream),
-        )
+        silence = clip.cut is None
+        return self.draws.surround(speech, start, end, drawn, level_db=level_db, target=clip.target, silence=silence)
 
 
 class EvaluationClips(Dataset):

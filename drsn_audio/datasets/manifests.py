@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import hashlib
 import json
+import math
 import os
 import zlib
 from collections.abc import Iterable, Iterator
@@ -16,7 +17,10 @@ from lhotse.cut import Cut
 from lhotse.serialization import deserialize_item
 
 from drsn_audio.audio import AudioError, resample
+from drsn_audio.config import ConfigError
 from drsn_audio.errors import InputError
+
+LEVEL_KEYS = {"p56": "active_level_db", "rms": "rms_db"}  # of a speech cut, by data.level
 
 
 class ManifestError(InputError):
@@ -87,6 +91,25 @@ def _as_cut(line: dict[str, Any], path: str | Path) -> Cut:
 
 def _reason(error: Exception) -> str:
     return " ".join(str(error).split())[:200] or type(error).__name__
+
+
+def check_level(level: str) -> None:
+    """Raises ConfigError where `level` is none of the ways in which speech is measured."""
+    if level not in LEVEL_KEYS:
+        raise ConfigError(f"data.level={level!r} is unknown: use p56 or rms")
+
+
+def speech_level_db(cut: Cut, level: str, required: bool = True) -> float:
+    """Level in dB re full scale that `prepare` has measured of a cut's speech; NaN where it has none.
+
+    Raises:
+        ManifestError: it has none, but is required.
+    """
+    key = LEVEL_KEYS[level]
+    level_db = (cut.custom or {}).get(key, math.nan)
+    if required and not math.isfinite(level_db):
+        raise ManifestError(f"{cut.id}: carries no {key}, which an SNR needs: make it with drsn-audio prepare")
+    return level_db
 
 
 def file_sha256(path: str | Path) -> str:

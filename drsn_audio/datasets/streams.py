@@ -1,7 +1,7 @@
 """Sets of long test streams: FLAC files and a manifest that says what is spoken in them, and when.
 
-A stream is a cut: a supervision for every utterance (text, speaker, start and duration of the word by its energy,
-custom.noise_source, the recording under it) and custom
+A stream is a cut: a supervision for every utterance, or for every word of connected ones (text, speaker, start and
+duration of the word by its energy, custom.noise_source, the recording under it) and custom
 {"stream": true, "content": "words" | "noise" | "speech" | "speech in noise", "noise_kind", "snr_db", "seed",
 "speech_level_db": active level that every utterance was scaled to, "noise_level_db": RMS of noise alone,
 "gain_db": what the whole, speech and noise, was then lowered by so that nothing clips,
@@ -15,7 +15,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import pairwise, product
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 from lhotse import Recording, SupervisionSegment
@@ -149,7 +149,8 @@ def _write_stream(plan: StreamPlan, folder: Path, set_name: str, pool: NoisePool
     )
     cut: MonoCut = recording.to_cut()
     cut.id = plan.name
-    cut.supervisions = [_supervision(plan.name, number, said, rate) for number, said in enumerate(sound.said)]
+    words = [word for said in sound.said for word in _words(said, rate)]
+    cut.supervisions = [_supervision(plan.name, number, word) for number, word in enumerate(words)]
     cut.custom = {
         "stream": True,
         "content": plan.content,
@@ -163,23 +164,50 @@ def _write_stream(plan: StreamPlan, folder: Path, set_name: str, pool: NoisePool
     return cut
 
 
-def _supervision(stream: str, number: int, said: Said, sample_rate: int) -> SupervisionSegment:
+class _Word(NamedTuple):
+    """What gets a supervision of its own; seconds from the stream's beginning."""
+
+    text: str
+    start_s: float
+    duration_s: float
+    speaker: str | None
+    language: str | None
+    custom: dict[str, Any]
+
+
+def _words(said: Said, sample_rate: int) -> list[_Word]:
+    """The one word of an utterance, or, of connected words (`datasets.connected`), each."""
     (spoken,) = said.cut.supervisions
+    noise = {"noise_source": said.noise_source} if said.noise_source else {}
+    start_s = said.start / sample_rate
+    if spoken.alignment is None or "word" not in spoken.alignment:
+        span_s = (said.word_start / sample_rate, (said.word_stop - said.word_start) / sample_rate)
+        custom = {
+            "utterance": said.cut.id,
+            "clip_start": start_s,
+            "clip_duration": (said.stop - said.start) / sample_rate,
+            **noise,
+        }
+        return [_Word(spoken.text.lower(), *span_s, spoken.speaker, spoken.language, custom)]
+    found = []
+    for item, word in zip(spoken.alignment["word"], said.cut.custom["words"], strict=True):
+        begin_s = start_s + item.start
+        custom = {"utterance": word["utterance"], "clip_start": begin_s, "clip_duration": item.duration, **noise}
+        found.append(_Word(item.symbol, begin_s, item.duration, word["speaker"], spoken.language, custom))
+    return found
+
+
+def _supervision(stream: str, number: int, word: _Word) -> SupervisionSegment:
     return SupervisionSegment(
         id=f"{stream}-{number:04d}",
         recording_id=stream,
-        start=said.word_start / sample_rate,
-        duration=(said.word_stop - said.word_start) / sample_rate,
+        start=word.start_s,
+        duration=word.duration_s,
         channel=0,
-        text=spoken.text.lower(),
-        language=spoken.language,
-        speaker=spoken.speaker,
-        custom={
-            "utterance": said.cut.id,
-            "clip_start": said.start / sample_rate,
-            "clip_duration": (said.stop - said.start) / sample_rate,
-            **({"noise_source": said.noise_source} if said.noise_source else {}),
-        },
+        text=word.text,
+        language=word.language,
+        speaker=word.speaker,
+        custom=word.custom,
     )
 
 

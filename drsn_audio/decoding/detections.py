@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from drsn_audio.config import SILENCE, UNKNOWN
+from drsn_audio.labels import SILENCE, UNKNOWN
 
 # Shares of a clip.
 HEARD_OVER = 0.25  # how far the windows that hear one word must reach: chance is short

@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from drsn_audio.datasets.keyword import SILENCE, UNKNOWN
 from drsn_audio.evaluation.keyword import Trials
+from drsn_audio.labels import SILENCE, UNKNOWN
 from drsn_audio.metrics.calibration import reject, softmax
 
 

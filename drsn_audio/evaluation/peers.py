@@ -12,11 +12,12 @@ from rich.progress import Progress
 from torch import Tensor
 
 from drsn_audio.config import ConfigError, DataConfig, EvaluateConfig, NoiseSource
-from drsn_audio.datasets.keyword import SILENCE, UNKNOWN, keyword_clips
+from drsn_audio.datasets.keyword import keyword_clips
 from drsn_audio.datasets.manifests import AudioStore, read_cuts
 from drsn_audio.datasets.noise_pool import NoisePool
 from drsn_audio.evaluation.keyword import ask
 from drsn_audio.evaluation.run import describe_run
+from drsn_audio.labels import SILENCE, UNKNOWN
 
 SAMPLE_RATE = 16000  # of pocketsphinx's US English model
 PAUSE_WORD = "xpause"  # no word of the dictionary

@@ -9,12 +9,13 @@ import numpy as np
 from rich.progress import Progress
 
 from drsn_audio.config import ConfigError, DataConfig, EvaluateConfig, NoiseSource
-from drsn_audio.datasets.keyword import SILENCE, Clip, keyword_clips
+from drsn_audio.datasets.keyword import Clip, keyword_clips
 from drsn_audio.datasets.manifests import AudioStore, ManifestError, file_sha256, read_cuts
 from drsn_audio.datasets.noise_pool import NoisePool
 from drsn_audio.evaluation.details import by_noise_class, keywords_alone, other_words, rejection
 from drsn_audio.evaluation.keyword import Trials, run_mixed_trials, run_trials
 from drsn_audio.evaluation.provenance import provenance
+from drsn_audio.labels import SILENCE
 from drsn_audio.metrics.bootstrap import bootstrap_mean
 from drsn_audio.metrics.keyword import confusion_matrix
 from drsn_audio.models.model import AudioModel, count_multiply_adds, count_parameters
@@ -65,7 +66,7 @@ def evaluate_keywords(
     else:
         clips = keyword_clips(cuts, labels, data, to_mix=False)
         trials = run_mixed_trials(model, clips, batch_size=evaluate.batch_size, progress=progress)
-        draws, level = 1, _level_of(cuts)
+        draws, level = 1, level_of(cuts)
     described = {
         "name": name,
         "shrinkage": model.config.shrinkage,
@@ -185,7 +186,7 @@ def describe_noise(source: NoiseSource) -> dict[str, Any]:
     }
 
 
-def _level_of(cuts: Sequence[Any]) -> str:
+def level_of(cuts: Sequence[Any]) -> str:
     """The one level method of cuts that are mixed already."""
     methods = {(cut.custom or {}).get("level_method", "p56") for cut in cuts}
     if len(methods) > 1:

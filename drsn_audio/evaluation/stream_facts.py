@@ -57,7 +57,7 @@ def trials_of(matches: Sequence[Matches]) -> Trials:
 
 
 def describe_condition(
-    condition: Condition, streams: Sequence[TrialStream], matches: Sequence[Matches], sampling: Mapping[str, int]
+    condition: Condition, streams: Sequence[TrialStream], matches: Sequence[Matches], sampling: Mapping[str, Any]
 ) -> dict[str, Any]:
     group = [matches[number] for number in condition.streams]
     hours = sum(streams[number].hours for number in condition.streams)
@@ -75,7 +75,7 @@ def describe_condition(
 
 
 def describe_means(
-    conditions: Sequence[Condition], matches: Sequence[Matches], sampling: Mapping[str, int]
+    conditions: Sequence[Condition], matches: Sequence[Matches], sampling: Mapping[str, Any]
 ) -> list[dict[str, Any]]:
     """At each SNR that all noise kinds have, of which there are several."""
     kinds = {one.noise_kind for one in conditions}
@@ -92,7 +92,7 @@ def describe_means(
 
 
 def _accuracy(
-    trials: Trials, noisy: bool, sampling: Mapping[str, int], groups: np.ndarray | None = None
+    trials: Trials, noisy: bool, sampling: Mapping[str, Any], groups: np.ndarray | None = None
 ) -> dict[str, Any]:
     mean, low, high = _interval(trials, trials.hit, noisy, sampling, groups)
     return {
@@ -107,7 +107,7 @@ def _accuracy(
 
 
 def _interval(
-    trials: Trials, values: np.ndarray, noisy: bool, sampling: Mapping[str, int], groups: np.ndarray | None = None
+    trials: Trials, values: np.ndarray, noisy: bool, sampling: Mapping[str, Any], groups: np.ndarray | None = None
 ) -> list[float | None]:
     """Mean of values [n] with its interval over speakers and noise recordings; None where there is none."""
     if not len(values):
@@ -181,7 +181,7 @@ def describe_point(
     conditions: Sequence[Condition],
     at: Mapping[float, Sequence[Matches]],
     curve: Mapping[str, Any],
-    sampling: Mapping[str, int],
+    sampling: Mapping[str, Any],
 ) -> dict[str, Any]:
     """Misses where there are so many false alarms an hour without keywords."""
     none_missed = [0] * len(curve["shifts"])

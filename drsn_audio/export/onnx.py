@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
@@ -14,6 +14,7 @@ from typing import Any
 import torch
 
 from drsn_audio._version import __version__
+from drsn_audio.errors import InputError
 from drsn_audio.export.step import StreamStep, without_norms
 from drsn_audio.files import write_whole
 from drsn_audio.models.model import AudioModel
@@ -25,29 +26,40 @@ TRACED_BATCH = 2  # a batch of one would be taken for a constant
 
 
 def export_onnx(
-    model: AudioModel, path: Path, *, detector: DetectorConfig, temperature: float = 1.0, about: dict[str, Any]
+    model: AudioModel,
+    path: Path,
+    *,
+    detector: DetectorConfig | None = None,
+    timing: Mapping[str, Any] | None = None,
+    temperature: float = 1.0,
+    blocks: int = 1,
+    about: dict[str, Any],
 ) -> None:
     """Write the step of a stream to `path`, for any number of streams at once.
 
     Inputs: samples [B, block] and the state, a tensor [B, ...] for each layer that looks back, by its name. Outputs:
-    logits [B, K], and the state after the block, named next/<name>. What else a stream needs stands in the file's
-    metadata, as JSON: labels, sample rate, block, temperature, detector, the state of a stream that begins, and what
+    logits [B, K], and the state after the block, named next/<name>. With `blocks`, a step hears so many blocks of the
+    model, and gives logits [B, blocks, K]. What else a stream needs stands in the file's
+    metadata, as JSON: labels, sample rate, block, temperature, the detector of a keyword model, the writer of a CTC
+    model (its units, and the `timing` of its words, see `word_times`), the state of a stream that begins, and what
     `about` says of where the model is from.
 
     Raises:
-        InputError: a model of whole clips.
+        InputError: a model of whole clips, a keyword model without a detector, or no such number of blocks.
         ModuleNotFoundError: onnx or onnxscript are not installed.
     """
-    step = StreamStep(without_norms(model).cpu())
-    program = _trace(step, model.block)
+    events = _events(model, detector, timing)
+    step = StreamStep(without_norms(model).cpu(), blocks)
+    program = _trace(step)
     _tidy(program.model)
     described = {
         "format": FORMAT,
         "labels": list(model.config.labels),
         "sample_rate": model.config.frontend.sample_rate,
-        "block": model.block,
+        "block": step.samples,
+        "frames": blocks,
         "temperature": temperature,
-        "detector": detector.to_dict(),
+        **events,
         "beginning": {name: encode_array(value.numpy()) for name, value in step.beginning.items()},
         "versions": {"drsn-audio": __version__}
         | {name: version(name) for name in ("torch", "onnx", "onnxscript", "onnxruntime")},
@@ -59,14 +71,25 @@ def export_onnx(
     write_whole(path, proto.SerializeToString())
 
 
-def _trace(step: StreamStep, block: int) -> Any:
+def _events(
+    model: AudioModel, detector: DetectorConfig | None, timing: Mapping[str, Any] | None
+) -> dict[str, dict[str, Any]]:
+    """What the file says of how events are made."""
+    if model.config.head == "ctc":
+        return {"writer": {"units": model.config.units, "timing": None if timing is None else dict(timing)}}
+    if detector is None:
+        raise InputError("a keyword model is exported with thresholds: give a detector")
+    return {"detector": detector.to_dict()}
+
+
+def _trace(step: StreamStep) -> Any:
     """torch.onnx.ONNXProgram of the step."""
     state = [value.repeat(TRACED_BATCH, *[1] * (value.dim() - 1)) for value in step.beginning.values()]
     batch = {0: torch.export.Dim("batch", min=1, max=1 << 16)}
     with torch.no_grad(), _quiet():
         return torch.onnx.export(
             step,
-            (torch.zeros(TRACED_BATCH, block), *state),
+            (torch.zeros(TRACED_BATCH, step.samples), *state),
             dynamo=True,
             dynamic_shapes={"samples": batch, "state": tuple(batch for _ in state)},
             input_names=["samples", *step.names],

@@ -1,4 +1,4 @@
-"""One step of a stream as a module of tensors alone: samples and state in, logits and state out."""
+"""A step of a stream as a module of tensors alone: samples and state in, logits and state out."""
 
 from __future__ import annotations
 
@@ -14,32 +14,42 @@ from drsn_audio.models.model import AudioModel
 from drsn_audio.nn.masking import MaskedBatchNorm2d
 from drsn_audio.nn.shrinkage import Gate
 
+MOST_BLOCKS = 32  # a step: the stream is behind by so much
+
 
 class StreamStep(nn.Module):
-    """A causal model in eval mode that hears one block: samples [B, block], state -> logits [B, K], state.
+    """A causal model in eval mode that hears `blocks` blocks: samples [B, blocks * block], state -> logits, state.
 
+    Logits are [B, K] of one block, [B, blocks, K] of several, which take less time together than one after the other.
     The state is a tensor [B, ...] for each of `names`, in their order; `beginning` has that of a stream that begins,
     [1, ...].
 
     Raises:
-        InputError: a model of whole clips.
+        InputError: a model of whole clips, or no such number of blocks.
     """
 
-    def __init__(self, model: AudioModel):
+    def __init__(self, model: AudioModel, blocks: int = 1):
         super().__init__()
+        if not 1 <= blocks <= MOST_BLOCKS:
+            raise InputError(f"a step of {blocks} blocks: give 1 to {MOST_BLOCKS}")
         if not model.causal:
             raise InputError("a model of whole clips has no step: export a causal one, e.g. commands-12-stream")
-        self.model = model.eval()
+        self.model, self.blocks = model.eval(), blocks
         memory = Memory()
         with torch.no_grad():
-            model(torch.zeros(1, model.block, device=model.frontend.window.device), memory=memory)
+            model(torch.zeros(1, self.samples, device=model.frontend.window.device), memory=memory)
         self.names = list(memory.kept)
         self.beginning = {name: memory.beginning[name].detach().clone() for name in self.names}
+
+    @property
+    def samples(self) -> int:
+        """What a step hears."""
+        return self.blocks * self.model.block
 
     def forward(self, samples: Tensor, *state: Tensor) -> tuple[Tensor, ...]:
         memory = Memory(dict(zip(self.names, state, strict=True)))
         logits = self.model(samples, memory=memory)
-        return (logits[:, 0], *(memory.kept[name] for name in self.names))
+        return (logits[:, 0] if self.blocks == 1 else logits, *(memory.kept[name] for name in self.names))
 
 
 class Affine(nn.Module):

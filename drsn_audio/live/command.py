@@ -1,4 +1,7 @@
-"""The work of `drsn-audio stream`: events on stdout as they come; the level, notes and the summary on stderr."""
+"""The work of `drsn-audio stream`: events on stdout as they come; the level, notes and the summary on stderr.
+
+Words that are not sealed are shown with the level, where stderr is a terminal, or with --json.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,7 @@ import json
 import logging
 import math
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -23,8 +26,14 @@ from drsn_audio.live.source import FileSource, Source, paced
 from drsn_audio.live.stopping import Stopped, Stopper
 from drsn_audio.streaming.detector import Detector, DetectorConfig
 from drsn_audio.streaming.event import Event
+from drsn_audio.streaming.writer import TAIL_S, Writer
 
 log = logging.getLogger("drsn_audio")
+
+INSTEAD = {  # of a model that cannot stream, by its head
+    "keyword": "commands-12-stream, or use drsn-audio classify",
+    "ctc": "words-20-stream, or use drsn-audio transcribe",
+}
 
 
 def run(options: argparse.Namespace) -> int:
@@ -33,14 +42,11 @@ def run(options: argparse.Namespace) -> int:
         print("\n".join(list_inputs()) or "no input device")
         return 0
     check_options(options)
-    spoken = None
-    if options.reference:
-        from drsn_audio.live.reference import read_reference
-
-        spoken = read_reference(options.reference, options.source)
     stream = open_stream(options.model, options.threshold, options.threshold_shift)
+    judge = open_reference(options, stream.detector) if options.reference else None
     meter = Meter(sys.stderr if sys.stderr.isatty() and not options.quiet else None)
-    session = Session(stream, tell_json if options.json else tell_text, meter, keep=spoken is not None)
+    tail_s = TAIL_S if isinstance(stream.detector, Writer) else 0.0
+    session = Session(stream, tell_json if options.json else tell_text, meter, judge is not None, tail_s)
     losses: dict[str, float] = {}
     with Stopper() as stopper:
         failed = None
@@ -54,15 +60,24 @@ def run(options: argparse.Namespace) -> int:
             meter.clear()
         if failed is None or session.samples:
             session.end()
-            figures = {}
-            if spoken is not None:
-                from drsn_audio.live.reference import judge
-
-                figures = {"reference": judge(session.events, spoken, stream.detector.keywords, session.heard_s)}
+            figures = {"reference": judge(session.events, session.heard_s)} if judge else {}
             summarise({**session.summary(), **losses, **figures}, options)
         if failed is not None:
             raise failed
     return 0 if stopper.signal is None else 128 + stopper.signal
+
+
+def open_reference(options: argparse.Namespace, detector: Any) -> Callable[[Sequence[Event], float], dict[str, Any]]:
+    """What was said, for this `Detector` or `Writer` -> what makes figures of events and of the seconds heard."""
+    if isinstance(detector, Writer):
+        from drsn_audio.live.said import judge_words, read_said
+
+        said = read_said(options.reference, options.source)
+        return lambda events, heard_s: judge_words(events, said, detector.units, heard_s)
+    from drsn_audio.live.reference import judge, read_reference
+
+    spoken = read_reference(options.reference, options.source)
+    return lambda events, heard_s: judge(events, spoken, detector.keywords, heard_s)
 
 
 def listen(options: argparse.Namespace, session: Session, stopper: Stopper, losses: dict[str, float]) -> None:
@@ -103,13 +118,13 @@ def open_stream(model: str, thresholds: Sequence[str], shift: float) -> Any:
     """A model's name, run folder, checkpoint or .onnx -> its stream, a `Stream` or an `OnnxStream`.
 
     Raises:
-        InputError: no such model, or one of whole clips; thresholds that are none.
+        InputError: no such model, or one of whole clips; thresholds that are none, or for a model that writes.
     """
     if model.endswith(".onnx"):
         from drsn_audio.streaming.onnx import OnnxStream  # needs no torch
 
         stream: Any = OnnxStream(model)
-        if not stream.about.get("tuned", True):
+        if not stream.about.get("tuned", True) and isinstance(stream.detector, Detector):
             log.info("%s was tuned for no rate of false alarms: it answers from probability 0.5 on", model)
     else:
         import torch
@@ -121,9 +136,13 @@ def open_stream(model: str, thresholds: Sequence[str], shift: float) -> Any:
         if not recognizer.module.causal:
             raise InputError(
                 f"{model} answers to whole clips and cannot stream: give --model a streaming one, e.g. "
-                "commands-12-stream, or use drsn-audio classify FILE"
+                f"{INSTEAD[recognizer.module.config.head]} FILE"
             )
         stream = recognizer.stream()
+    if isinstance(stream.detector, Writer):
+        if thresholds or shift:
+            raise InputError(f"{model} writes what is said and has no thresholds: leave out --threshold and its shift")
+        return stream
     config = change_thresholds(stream.detector.config, thresholds, shift)
     if config != stream.detector.config:
         stream.detector = Detector(stream.labels, stream.frame_s, config)
@@ -158,7 +177,10 @@ def change_thresholds(config: DetectorConfig, given: Sequence[str], shift: float
 
 
 def tell_text(event: Event) -> None:
-    print(f"{event.time:.2f} s\t{event.label}\t{event.score:.3f}", flush=True)
+    """A keyword with the time at which it was heard, a word with those of its start and end; none that may grow."""
+    if event.kind != "partial":
+        place = f"{event.start:.2f}-{event.end:.2f} s" if event.kind == "final" else f"{event.time:.2f} s"
+        print(f"{place}\t{event.label}\t{event.score:.3f}", flush=True)
 
 
 def tell_json(event: Event) -> None:
@@ -175,8 +197,10 @@ def summarise(figures: dict[str, Any], options: argparse.Namespace) -> None:
         print(summary_line(figures), file=sys.stderr)
     if "reference" in figures:
         from drsn_audio.live.reference import reference_lines
+        from drsn_audio.live.said import word_lines
 
-        print("\n".join(reference_lines(figures["reference"])), flush=True)
+        lines = word_lines if "wer" in figures["reference"] else reference_lines
+        print("\n".join(lines(figures["reference"])), flush=True)
 
 
 def summary_line(figures: dict[str, Any]) -> str:

@@ -1,4 +1,5 @@
-"""One line on the terminal that is drawn over and over: how loud it is, and how much of the time the model takes."""
+"""One line on the terminal that is drawn over and over: the word that is being said, how loud it is, and how much of
+the time the model takes."""
 
 from __future__ import annotations
 
@@ -68,11 +69,14 @@ def clock_time(seconds: float) -> str:
 
 
 class Meter:
-    """Draws on `terminal`, at most every REFRESH_S seconds, what was heard since the last time. None: nowhere."""
+    """Draws on `terminal`, at most every REFRESH_S seconds, what was heard since the last time. None: nowhere.
+
+    `unsealed` is a word that may still grow, which stands before it.
+    """
 
     def __init__(self, terminal: TextIO | None, clock: Callable[[], float] = time.monotonic):
         self._terminal, self._clock = terminal, clock
-        self._drawn_at, self._line = -math.inf, ""
+        self._drawn_at, self._line, self.unsealed = -math.inf, "", ""
         self._level: Level | None = None  # since then
 
     def hear(self, block: np.ndarray, heard_s: float, real_time_factor: float) -> None:
@@ -88,11 +92,12 @@ class Meter:
 
     def draw(self) -> None:
         """Also again, after something else was printed."""
-        if self._terminal is not None and self._line:
+        if self._terminal is not None and (self._line or self.unsealed):
             width = shutil.get_terminal_size().columns - 1  # a full line would break
-            print(f"{CLEAR}{self._line[:width]}", end="", file=self._terminal, flush=True)
+            line = f"{self.unsealed}...  {self._line}" if self.unsealed else self._line
+            print(f"{CLEAR}{line[:width]}", end="", file=self._terminal, flush=True)
 
     def clear(self) -> None:
         """Make room for a line of something else."""
-        if self._terminal is not None and self._line:
+        if self._terminal is not None and (self._line or self.unsealed):
             print(CLEAR, end="", file=self._terminal, flush=True)

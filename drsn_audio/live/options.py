@@ -23,8 +23,8 @@ def add_options(sub: argparse.ArgumentParser, model: str) -> None:
     sub.add_argument(
         "--reference",
         metavar="R",
-        help="what was said: a manifest of streams, or lines of start and end in seconds and the word; it is told at "
-        "the end how much of it was heard",
+        help="what was said: a manifest, or lines of start and end in seconds and the word (for a model that writes, "
+        "text will do); it is told at the end how much of it was heard",
     )
     sub.add_argument(
         "--threshold",

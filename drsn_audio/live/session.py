@@ -30,6 +30,9 @@ class Listener(Protocol):
 class Session:
     """`hear` it blocks, then `end` it; every event goes to `tell` at once, and with `keep` into `events`.
 
+    A word that may still grow is shown by the meter, and is neither kept nor counted. `tail_s` of silence are heard
+    after the sound.
+
     Samples that are no sound (NaN, infinite) are heard as silence, so that times stay right, and counted.
     """
 
@@ -39,9 +42,11 @@ class Session:
         tell: Callable[[Event], None],
         meter: Meter,
         keep: bool = False,
+        tail_s: float = 0.0,
         clock: Callable[[], float] = time.perf_counter,
     ):
         self._stream, self._tell, self._meter, self._keep, self._clock = stream, tell, meter, keep, clock
+        self._tail = np.zeros(round(tail_s * stream.sample_rate), np.float32)
         self.events: list[Event] = []
         self.told = 0  # events
         self.samples = self._refused = self._clipped = 0
@@ -69,11 +74,13 @@ class Session:
         self._meter.hear(block, self.heard_s, self.real_time_factor)
 
     def end(self) -> None:
-        """Silence follows the sound: the last block is heard.
+        """Silence follows the sound: the tail and the last block are heard.
 
         Raises:
             InputError: all of the sound was no sound.
         """
+        if self.samples and len(self._tail):
+            self._timed(lambda: self._stream.feed(self._tail))
         self._timed(self._stream.flush)
         self._meter.clear()
         if self.samples and self._refused == self.samples:
@@ -110,8 +117,10 @@ class Session:
             self._meter.clear()
         for event in events:
             self._tell(event)
-            self.told += 1
+        lasting = [event for event in events if event.kind != "partial"]
+        self.told += len(lasting)
         if self._keep:
-            self.events += events
+            self.events += lasting
         if events:
+            self._meter.unsealed = events[-1].label if events[-1].kind == "partial" else ""
             self._meter.draw()

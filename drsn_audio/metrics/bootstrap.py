@@ -26,6 +26,7 @@ def bootstrap_mean(
     noises: Labels | None = None,
     *,
     groups: Labels | None = None,
+    weights: Sequence[float] | np.ndarray | None = None,
     seed: int,
     replicates: int = 2000,
     confidence: float = 0.95,
@@ -37,6 +38,10 @@ def bootstrap_mean(
     Statistics 1(2), 2007. With `groups` [n] (the noise kinds) the mean is that of the group means, all of the
     same weight; speakers are drawn once for all groups, recordings among those that occur in the same groups.
 
+    With `weights` [n] the values are sums over so many things (the errors of an utterance, and its words), and the
+    mean, like that of each replicate, is the sum of the values over that of the weights: a word error rate. A trial
+    of weight 0 adds its value alone.
+
     How far to trust it:
 
     - It is too wide, by a factor of 1.7 at most, where single trials scatter more than speakers and noise
@@ -45,31 +50,36 @@ def bootstrap_mean(
     - A single speaker, or a single noise recording, cannot vary: the interval then says nothing about others.
       With a single one of both there is no interval: the bounds are NaN.
     - Trials that are all right give [1, 1]: what never happened cannot be resampled.
-    - A replicate that leaves a group without a trial has no mean and is left out.
+    - A replicate that leaves a group without a trial, or without weight, has no mean and is left out.
 
     Raises:
-        ValueError: no trials, lengths that differ, values that are not finite, parameters out of range, or
-            data so thin that more than half of the replicates are left out.
+        ValueError: no trials, lengths that differ, values that are not finite, weights that are negative or leave a
+            group without any, parameters out of range, or data so thin that more than half of the replicates are
+            left out.
     """
     numbers = np.asarray(values, dtype=np.float64)
+    sizes = np.ones(numbers.shape) if weights is None else np.asarray(weights, dtype=np.float64)
     labels = {"speakers": speakers, "noises": noises, "groups": groups}
-    _check(numbers, labels, replicates, confidence)
+    _check(numbers, sizes, labels, replicates, confidence)
     speaker, noise, group = (_codes(given, numbers.size) for given in labels.values())
 
     # Trials that share all three labels always weigh the same: one cell.
     cells, cell = np.unique(np.stack([speaker, noise, group]), axis=1, return_inverse=True)
     in_group = cells[2] == np.arange(group.max() + 1)[:, None]  # [G, cells]
     sums = in_group * np.bincount(cell.ravel(), numbers)
-    counts = in_group * np.bincount(cell.ravel())
+    counts = in_group * np.bincount(cell.ravel(), sizes)
+    if not counts.any(1).all():
+        raise ValueError("weights are all 0 in a group: a mean needs something to divide by")
     mean = float(np.mean(sums.sum(1) / counts.sum(1)))
 
     strata = _strata(noise, group)
     if speaker.max() == 0 and np.bincount(strata).max() == 1:
         return Interval(mean, np.nan, np.nan)
     means = []
-    for weights in _weights(cells[0], cells[1], strata, seed, replicates):
-        with np.errstate(invalid="ignore"):  # 0 / 0, left out below
-            means.append(np.mean((sums @ weights) / (counts @ weights), axis=0))
+    for drawn in _weights(cells[0], cells[1], strata, seed, replicates):
+        total = counts @ drawn
+        total[total == 0] = np.nan  # no mean, left out below
+        means.append(np.mean((sums @ drawn) / total, axis=0))
     replicated = np.concatenate(means)
     replicated = replicated[~np.isnan(replicated)]
     if replicated.size < replicates / 2:
@@ -88,6 +98,7 @@ def bootstrap_difference(
     noises: Labels | None = None,
     *,
     groups: Labels | None = None,
+    weights: Sequence[float] | np.ndarray | None = None,
     seed: int,
     replicates: int = 2000,
     confidence: float = 0.95,
@@ -101,15 +112,26 @@ def bootstrap_difference(
     if a.shape != b.shape:
         raise ValueError(f"values of shapes {a.shape} and {b.shape}: a difference needs the same trials")
     return bootstrap_mean(
-        a - b, speakers, noises, groups=groups, seed=seed, replicates=replicates, confidence=confidence
+        a - b,
+        speakers,
+        noises,
+        groups=groups,
+        weights=weights,
+        seed=seed,
+        replicates=replicates,
+        confidence=confidence,
     )
 
 
-def _check(values: np.ndarray, labels: dict[str, Labels | None], replicates: int, confidence: float) -> None:
+def _check(
+    values: np.ndarray, weights: np.ndarray, labels: dict[str, Labels | None], replicates: int, confidence: float
+) -> None:
     if values.ndim != 1 or values.size == 0:
         raise ValueError(f"values of shape {values.shape}: give one number a trial, [n], n > 0")
     if not np.isfinite(values).all():
         raise ValueError(f"{np.sum(~np.isfinite(values))} values are NaN or infinite: leave these trials out")
+    if weights.shape != values.shape or not (np.isfinite(weights) & (weights >= 0)).all():
+        raise ValueError(f"weights of shape {weights.shape} for {values.size} trials: one each, 0 or more, finite")
     for name, given in labels.items():
         if given is not None and np.shape(given) != values.shape:
             raise ValueError(f"{name} have shape {np.shape(given)} for {values.size} trials: one each")

@@ -49,10 +49,14 @@ class Encoder(nn.Module):
         stem_stride, kernel = (config.stem_stride[0], config.stem_stride[1]), (config.stem_kernel, config.stem_kernel)
         self.stem = Conv2d(1, config.width, kernel, stem_stride, causal=config.pool != "clip")
         self.stages = nn.ModuleList()
-        self.time_strides = [stem_stride[1], *(2 for _ in config.blocks[1:])]
+        self.time_strides = [stem_stride[1]]
+        for _ in config.blocks[1:]:
+            further = not config.time_reduction or 2 * math.prod(self.time_strides) <= config.time_reduction
+            self.time_strides.append(2 if further else 1)
         channels, bins = config.width, _ceil_div(bins, stem_stride[0])
         for index, count in enumerate(config.blocks):
-            stride, wider = (1, 1) if index == 0 else (2, 2), config.width * 2**index
+            stride = (1, 1) if index == 0 else (2, self.time_strides[index])
+            wider = config.width * 2**index
             bins = _ceil_div(bins, stride[0])
             frame_ms = config.frontend.hop_ms * math.prod(self.time_strides[: index + 1])
             pooling = Pooling(config.pool, config.pool_ms / frame_ms, bins)

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from drsn_audio.config import ConfigError, ModelConfig, nearest
+from drsn_audio.decoding.units import Units
 from drsn_audio.frontends import FRONTENDS
 from drsn_audio.memory import Memory, name_layers
 from drsn_audio.models.bcresnet import BCResNet
@@ -34,7 +36,7 @@ class AudioModel(nn.Module):
         self.frontend = FRONTENDS[config.frontend.name](config.frontend)
         self.encoder = ENCODERS[config.encoder](self.frontend.bins, config)
         frame_ms = config.frontend.hop_ms * math.prod(self.encoder.time_strides)
-        self.head = HEADS[config.head](self.encoder.channels, self.encoder.bins, config, frame_ms)
+        self.head: Any = HEADS[config.head](self.encoder.channels, self.encoder.bins, config, frame_ms)
         name_layers(self)
 
     @property
@@ -53,7 +55,7 @@ class AudioModel(nn.Module):
         augment: Augment | None = None,
         memory: Memory | None = None,
     ) -> Tensor:
-        """Wave [B, N], lengths [B] in samples (None: all valid) -> logits [B, K], causal models [B, T', K].
+        """Wave [B, N], lengths [B] in samples (None: all valid) -> logits [B, K], causal models and CTC [B, T', K].
 
         `augment` maps the spectrogram [B, 1, F, T] and its lengths [B] to one of the same shape (SpecAugment). Of a
         causal model, `memory` holds what came before this wave, and what is to be remembered of it. Frame j of its
@@ -116,6 +118,12 @@ def _check(config: ModelConfig) -> None:
         raise ConfigError(f"model.stem_kernel={config.stem_kernel}: a causal stem needs at least its stride in time")
     if not 10 <= config.pool_ms <= 1e5:
         raise ConfigError(f"model.pool_ms={config.pool_ms:g}: give 10 to 100000 milliseconds")
+    if config.head == "ctc":
+        if config.encoder != "drsn":
+            raise ConfigError(f"model.encoder={config.encoder}: a CTC model has the encoder drsn")
+        Units(config.units, config.labels)
+    if config.mixer and min(config.mixer) < 1:
+        raise ConfigError(f"model.mixer={list(config.mixer)}: give dilations, each at least 1")
     if not config.labels:
         raise ConfigError("model.labels is empty: list the words that the model is to know")
     if len(set(config.labels)) != len(config.labels):

@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 
@@ -36,10 +37,13 @@ def masked_mean(x: Tensor, mask: Tensor | None, dim: tuple[int, ...]) -> Tensor:
 class MaskedBatchNorm2d(nn.BatchNorm2d):
     """BatchNorm whose training statistics come from valid frames only. x [B, C, F, T], mask [B, 1, 1, T] or None.
 
-    In training the frames beyond a length come out as zero.
+    In training the frames beyond a length come out as zero. A single value a channel, as the gate of one clip has it,
+    is no statistic: it is normalised by the running ones.
     """
 
     def forward(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
+        if self.training and x.numel() == x.shape[1]:
+            return F.batch_norm(x, self.running_mean, self.running_var, self.weight, self.bias, eps=self.eps)
         if mask is None or not self.training:
             return super().forward(x)
         valid = mask[:, 0, 0].bool()

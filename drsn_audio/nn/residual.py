@@ -16,7 +16,7 @@ class Conv2d(Remembers, nn.Conv2d):
     """Convolution over [B, C, F, T] with ceil(T / stride) frames out, odd in frequency, no bias.
 
     In time it is centred and odd, too, or, if `causal`, looks back only: frame j of the output sees the input frames
-    before (j + 1) * stride, and is there as soon as they are.
+    before (j + 1) * stride, and is there as soon as they are. `dilation` is that in time.
 
     Raises:
         ValueError: a kernel shorter in time than its stride, in a causal one: it would pass over frames.
@@ -31,10 +31,13 @@ class Conv2d(Remembers, nn.Conv2d):
         *,
         causal: bool,
         groups: int = 1,
+        dilation: int = 1,
     ):
-        padding = (kernel[0] // 2, 0 if causal else kernel[1] // 2)
-        super().__init__(channels_in, channels_out, kernel, stride, padding, groups=groups, bias=False)
-        self.look_back = kernel[1] - stride[1] if causal else None
+        padding = (kernel[0] // 2, 0 if causal else dilation * (kernel[1] // 2))
+        super().__init__(
+            channels_in, channels_out, kernel, stride, padding, dilation=(1, dilation), groups=groups, bias=False
+        )
+        self.look_back = dilation * (kernel[1] - 1) + 1 - stride[1] if causal else None
         if causal and kernel[1] < stride[1]:
             raise ValueError(f"a causal kernel of {kernel[1]} frames and a stride of {stride[1]}: use a longer kernel")
 
@@ -72,14 +75,23 @@ class ResidualBlock(nn.Module):
     one is padded with zero channels.
     """
 
-    def __init__(self, channels_in: int, channels: int, stride: tuple[int, int], shrinkage: str, pooling: Pooling):
+    def __init__(
+        self,
+        channels_in: int,
+        channels: int,
+        stride: tuple[int, int],
+        shrinkage: str,
+        pooling: Pooling,
+        kernel: tuple[int, int] = (3, 3),
+        dilation: int = 1,
+    ):
         super().__init__()
         self.stride = stride
         self.new_channels = channels - channels_in
         self.bn1 = MaskedBatchNorm2d(channels_in)
-        self.conv1 = Conv2d(channels_in, channels, (3, 3), stride, causal=pooling.causal)
+        self.conv1 = Conv2d(channels_in, channels, kernel, stride, causal=pooling.causal, dilation=dilation)
         self.bn2 = MaskedBatchNorm2d(channels)
-        self.conv2 = Conv2d(channels, channels, (3, 3), (1, 1), causal=pooling.causal)
+        self.conv2 = Conv2d(channels, channels, kernel, (1, 1), causal=pooling.causal, dilation=dilation)
         self.shrinkage = SHRINKAGES[shrinkage](channels, pooling)
 
     def forward(self, x: Tensor, lengths: Tensor | None, memory: Memory | None = None) -> tuple[Tensor, Tensor | None]:

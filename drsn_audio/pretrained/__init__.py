@@ -1,6 +1,6 @@
 """Shipped models: `<name>.json` with its weights, as a checkpoint holds them, and the model card `<name>.md`.
 
-`recipes/keywords/ship.py` puts a model here, `recipes/keywords/card.py` writes its card.
+`recipes/keywords/ship.py` puts a model here, `card.py` of its recipe writes its card.
 """
 
 from __future__ import annotations

@@ -54,7 +54,7 @@ def plot_accuracy(runs: Sequence[Mapping[str, Any]], path: str | Path) -> None:
             # Side by side, so that the intervals do not hide each other.
             at = snrs_db[-1] + CLEAN_GAP + 0.6 * (number - (len(checked) - 1) / 2)
             _draw_clean(axes, run, at, number if len(checked) > 1 else -1)  # black, where colours are kinds
-        _label_snrs(axes, snrs_db, LEVELS[checked[0].facts["level"]])
+        label_snrs(axes, snrs_db, LEVELS[checked[0].facts["level"]])
     all_axes[0].set_ylabel("accuracy (%), band: 95 % interval")
     all_axes[0].legend(loc="lower right", frameon=False)
     save_figure(figure, path)
@@ -114,7 +114,7 @@ def _draw_clean(axes: Axes, run: Run, at: float, number: int) -> None:
         axes.plot(at, 100 * clean.accuracy, color=color, marker=marker, markersize=5)
 
 
-def _label_snrs(axes: Axes, snrs_db: Sequence[float], level: str) -> None:
+def label_snrs(axes: Axes, snrs_db: Sequence[float], level: str) -> None:
     ticks = [*snrs_db, snrs_db[-1] + CLEAN_GAP]
     axes.set_xticks(ticks, [*(f"{snr_db:g}" for snr_db in snrs_db), CLEAN])
     axes.set_xlabel(f"SNR (dB) by the {level}")

@@ -19,10 +19,10 @@ import numpy as np
 
 from drsn_audio.errors import InputError
 from drsn_audio.streaming.event import Event
+from drsn_audio.streaming.probabilities import check_probabilities
 
 NO_KEYWORDS = ("silence", "unknown")  # SILENCE and UNKNOWN of drsn_audio.config, whose import needs omegaconf
 LONGEST_S = 60  # of any duration: the detector remembers so much
-ROUNDING = 1e-4  # by which a probability may exceed 1
 
 
 @dataclass(frozen=True)
@@ -124,7 +124,7 @@ class Detector:
         Raises:
             InputError: another shape, or values that are NaN or no probabilities; these frames are not heard.
         """
-        frames = self._check(probabilities)
+        frames = check_probabilities(probabilities, self.labels)
         if not len(frames):
             return []
         known = np.concatenate([self._recent, frames.T[self._columns]], axis=1)  # float64 [keywords, past + t]
@@ -137,6 +137,10 @@ class Detector:
         self._heard += len(frames)
         self._recent = known[:, known.shape[1] - self._recent.shape[1] :].copy()
         return events
+
+    def finish(self) -> list[Event]:
+        """The stream has ended: no keyword waits for that."""
+        return []
 
     @property
     def state(self) -> dict[str, np.ndarray]:
@@ -165,19 +169,6 @@ class Detector:
     def _frames(self, duration_s: float) -> int:
         """The least number of frames that last so long."""
         return math.ceil(duration_s / self.frame_s - 1e-6)
-
-    def _check(self, probabilities: np.ndarray) -> np.ndarray:
-        frames = np.asarray(probabilities, np.float64)
-        if frames.ndim != 2 or frames.shape[1] != len(self.labels):
-            raise InputError(f"probabilities have the shape {list(frames.shape)}: give [t, {len(self.labels)}]")
-        wrong = ~((frames >= 0) & (frames <= 1 + ROUNDING))  # NaN, too
-        if wrong.any():
-            frame, label = np.argwhere(wrong)[0]
-            raise InputError(
-                f'frame {frame}: the probability of "{self.labels[label]}" is {frames[frame, label]}: '
-                "give 0 to 1 (the softmax of logits); these frames were not heard"
-            )
-        return frames
 
     def _smooth(self, known: np.ndarray) -> np.ndarray:
         """Mean of each frame and those before it, [keywords, t + duration - 1].

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import base64
 import json
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from drsn_audio.decoding.units import Units
 from drsn_audio.errors import InputError
 from drsn_audio.streaming.detector import Detector, DetectorConfig
-from drsn_audio.streaming.event import Event
+from drsn_audio.streaming.event import Event, EventMaker
 from drsn_audio.streaming.probabilities import probabilities
 from drsn_audio.streaming.samples import check_samples
+from drsn_audio.streaming.writer import Writer
 
 FORMAT = 1
 KEY = "drsn_audio"  # of the file's metadata, JSON
@@ -44,6 +47,8 @@ class OnnxStep:
         state = step.begin(64)
         logits, state = step(samples, state)    # [64, block] -> [64, K]
 
+    Where the block is one of several `frames`, logits are [64, frames, K].
+
     A state is a dict of arrays [B, ...], so streams are taken out or joined along the first axis. `about` is what the
     file says of itself.
 
@@ -68,21 +73,24 @@ class OnnxStep:
         self.labels: list[str] = self.about["labels"]
         self.sample_rate: int = self.about["sample_rate"]
         self.block: int = self.about["block"]
+        self.frames: int = self.about.get("frames", 1)
         self.temperature: float = self.about["temperature"]
         self._beginning = {name: decode_array(value) for name, value in self.about["beginning"].items()}
         self._outputs = ["logits", *(f"{NEXT}{name}" for name in self._beginning)]
 
     @property
     def frame_s(self) -> float:
-        """Seconds of a block, and of the frame of logits that it gives."""
-        return self.block / self.sample_rate
+        """Seconds of a frame of logits."""
+        return self.block / self.frames / self.sample_rate
 
     def begin(self, streams: int = 1) -> State:
         """The state of streams that have heard nothing."""
         return {name: np.repeat(value, streams, axis=0) for name, value in self._beginning.items()}
 
     def __call__(self, samples: np.ndarray, state: Mapping[str, np.ndarray]) -> tuple[np.ndarray, State]:
-        """Samples float32 [B, block] and the state of B streams -> logits [B, K], and the state after them."""
+        """Samples float32 [B, block] and the state of B streams -> logits [B, K] (of several frames [B, frames, K]),
+        and the state after them.
+        """
         logits, *after = self._session.run(self._outputs, {"samples": samples, **state})
         return logits, dict(zip(self._beginning, after, strict=True))
 
@@ -91,18 +99,17 @@ class OnnxStream:
     """One live stream through an exported model; `feed`, `flush`, `reset` and what they give are those of `Stream`.
 
     `logits` and `probabilities`, float32 [t, K], are of the frames that the last call added. `detector` replaces what
-    the file says of how events are made. It runs on one thread: a step is too short to share.
+    the file of a keyword model says of how events are made. It runs on one thread: a step is too short to share.
 
     Raises:
-        InputError: as `OnnxStep`, or a detector of words that are none of the model's labels.
+        InputError: as `OnnxStep`, or a detector of words that are none of the model's labels, or for a CTC model.
     """
 
     def __init__(self, path: str | Path, detector: DetectorConfig | None = None, threads: int = 1):
         self._step = OnnxStep(path, threads)
         self.about = self._step.about
         self.labels, self.sample_rate, self.frame_s = self._step.labels, self._step.sample_rate, self._step.frame_s
-        config = detector or DetectorConfig.from_dict(self.about["detector"])
-        self.detector = Detector(self.labels, self.frame_s, config)
+        self.detector = self._event_maker(detector)
         self.reset()
 
     def reset(self) -> None:
@@ -111,7 +118,7 @@ class OnnxStream:
         self._waiting = np.zeros(0, np.float32)
         self.detector.reset()
         self.ended = False
-        self._answer([])
+        self._answer(np.zeros((0, len(self.labels)), np.float32))
 
     def feed(self, samples: np.ndarray) -> list[Event]:
         """Samples [N] at the model's rate, N >= 0, in [-1, 1] -> what was recognised with them.
@@ -120,21 +127,14 @@ class OnnxStream:
             InputError: samples that are no finite floats, [N]; they are not heard, and the stream goes on without
                 them. Or the stream was flushed.
         """
-        if self.ended:
-            raise InputError("the stream was flushed, which ends it: reset it before the next sound")
-        wave = np.concatenate([self._waiting, check_samples(samples)])
-        block, heard = self._step.block, []
-        for begin in range(0, len(wave) - block + 1, block):
-            logits, self._layers = self._step(wave[None, begin : begin + block], self._layers)
-            heard.append(logits)
-        self._waiting = wave[len(heard) * block :].copy()
-        return self._answer(heard)
+        return self._answer(self._hear(check_samples(samples)))
 
     def flush(self) -> list[Event]:
-        """The sound has ended: silence fills its last block. What follows needs a `reset`."""
-        events = self.feed(np.zeros(-len(self._waiting) % self._step.block, np.float32))
+        """The sound has ended: silence fills its last frame. What follows needs a `reset`."""
+        frames = math.ceil(len(self._waiting) * self._step.frames / self._step.block)  # that hold sound
+        heard = self._hear(np.zeros(-len(self._waiting) % self._step.block, np.float32))
         self.ended = True
-        return events
+        return self._answer(heard[:frames]) + self.detector.finish()
 
     @property
     def state(self) -> State:
@@ -162,9 +162,32 @@ class OnnxStream:
         self._layers, self._waiting = parts["layers"], parts["waiting"][""]
         self.ended = False
 
-    def _answer(self, heard: list[np.ndarray]) -> list[Event]:
-        self.logits = np.concatenate([np.zeros((0, len(self.labels)), np.float32), *heard])
-        self.probabilities = probabilities(self.logits, self._step.temperature)
+    def _event_maker(self, detector: DetectorConfig | None) -> EventMaker:
+        writer = self.about.get("writer")
+        if writer is None:
+            return Detector(self.labels, self.frame_s, detector or DetectorConfig.from_dict(self.about["detector"]))
+        if detector is not None:
+            raise InputError("the model writes what is said and has no thresholds: leave out the detector")
+        return Writer(Units(writer["units"], self.labels), self.frame_s, writer["timing"])
+
+    def _hear(self, samples: np.ndarray) -> np.ndarray:
+        """Further samples [N] -> logits [t, K] of the steps that they complete."""
+        if self.ended:
+            raise InputError("the stream was flushed, which ends it: reset it before the next sound")
+        wave, block = np.concatenate([self._waiting, samples]), self._step.block
+        heard = [np.zeros((0, len(self.labels)), np.float32)]
+        whole = len(wave) // block * block
+        for begin in range(0, whole, block):
+            logits, self._layers = self._step(wave[None, begin : begin + block], self._layers)
+            heard.append(logits.reshape(-1, len(self.labels)))
+        self._waiting = wave[whole:].copy()
+        return np.concatenate(heard)
+
+    def _answer(self, logits: np.ndarray) -> list[Event]:
+        self.logits = self.probabilities = logits
+        if not len(logits):  # as of most chunks that are shorter than a step
+            return []
+        self.probabilities = probabilities(logits, self._step.temperature)
         return self.detector.step(self.probabilities)
 
 

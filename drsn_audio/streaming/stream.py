@@ -9,8 +9,7 @@ import numpy as np
 from drsn_audio.errors import InputError
 from drsn_audio.models.model import AudioModel
 from drsn_audio.streaming.batch import StreamBatch
-from drsn_audio.streaming.detector import Detector
-from drsn_audio.streaming.event import Event
+from drsn_audio.streaming.event import Event, EventMaker
 from drsn_audio.streaming.probabilities import probabilities
 from drsn_audio.streaming.state import StreamState
 
@@ -19,14 +18,14 @@ class Stream:
     """A causal model that listens: `feed` it samples in chunks of any size, `flush` it where the sound ends.
 
     `logits` and `probabilities`, float32 [t, K], are of the frames that the last call added; joined, the logits of
-    all calls equal those of the model on the whole sound. `detector` makes events of the probabilities, which are the
-    softmax of logits / temperature.
+    all calls equal those of the model on the whole sound. `detector`, of a CTC model a `Writer`, makes events of the
+    probabilities, which are the softmax of logits / temperature.
 
     Raises:
         InputError: a model of whole clips.
     """
 
-    def __init__(self, model: AudioModel, detector: Detector, temperature: float = 1.0):
+    def __init__(self, model: AudioModel, detector: EventMaker, temperature: float = 1.0):
         self._batch: StreamBatch[int] = StreamBatch(model)
         self.detector, self.temperature = detector, temperature
         self.labels: list[str] = list(model.config.labels)
@@ -54,7 +53,7 @@ class Stream:
         """The sound has ended: silence fills its last block. What follows needs a `reset`."""
         events = self._answer(self._hear(lambda: self._batch.flush(0)))
         self.ended = True
-        return events
+        return events + self.detector.finish()
 
     @property
     def state(self) -> StreamState:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import logging
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import torch
 from accelerate import Accelerator
@@ -23,25 +22,20 @@ from rich.progress import (
     TimeElapsedColumn,
     TimeRemainingColumn,
 )
-from torch.utils.data import DataLoader
 
 from drsn_audio.config import ConfigError, ExperimentConfig, TrainConfig, config_to_dict, config_to_yaml
-from drsn_audio.datasets.batch import Batch, collate
-from drsn_audio.datasets.draws import plan_batches
-from drsn_audio.datasets.keyword import Clip, TrainingClips, keyword_clips
-from drsn_audio.datasets.manifests import AudioStore, read_cuts
-from drsn_audio.datasets.noise_pool import NoisePool
-from drsn_audio.datasets.surroundings import RoomPool
-from drsn_audio.evaluation.keyword import num_samples, run_trials
+from drsn_audio.datasets.batch import Batch
+from drsn_audio.datasets.manifests import AudioStore
+from drsn_audio.errors import InputError
 from drsn_audio.evaluation.provenance import provenance
 from drsn_audio.files import write_whole
 from drsn_audio.models.checkpoint import save_checkpoint
 from drsn_audio.models.model import AudioModel, count_multiply_adds, count_parameters
-from drsn_audio.training.augment import spec_augment
-from drsn_audio.training.calibrate import DEV_SNR_DB, calibrate, describe_calibration
+from drsn_audio.training.keyword import KeywordTask
 from drsn_audio.training.optim import make_average, make_optimizer, make_schedule
-from drsn_audio.training.segments import Carried, stretch_loss
 from drsn_audio.training.start import start_from
+from drsn_audio.training.task import Score, Task
+from drsn_audio.training.transcription import TranscriptionTask, with_labels
 
 log = logging.getLogger("drsn_audio")
 
@@ -51,21 +45,11 @@ DEVICES: dict[str, Callable[[], bool]] = {
     "cuda": torch.cuda.is_available,
     "mps": torch.backends.mps.is_available,
 }
+TASKS: dict[str, Callable[[ExperimentConfig, AudioModel, AudioStore], Task]] = {
+    "keyword": KeywordTask,
+    "ctc": TranscriptionTask,
+}
 CACHE_BYTES = 4 << 30  # of decoded audio; each loader process keeps a store of its own
-
-
-class Planned:
-    """Batch sampler: the plan of one epoch, as (epoch, index) pairs."""
-
-    def __init__(self, count: int, batch_size: int, seed: int):
-        self.count, self.batch_size, self.seed, self.epoch = count, batch_size, seed, 0
-
-    def __iter__(self) -> Iterator[list[tuple[int, int]]]:
-        for batch in plan_batches(self.count, self.batch_size, self.seed, self.epoch):
-            yield [(self.epoch, index) for index in batch]
-
-    def __len__(self) -> int:
-        return len(plan_batches(self.count, self.batch_size, self.seed, 0))
 
 
 def train(config: ExperimentConfig) -> Path:
@@ -75,6 +59,7 @@ def train(config: ExperimentConfig) -> Path:
         ConfigError, ManifestError, AudioError: what the config names cannot be used.
     """
     _check(config.train)
+    config = with_labels(config)
     if config.train.threads:
         torch.set_num_threads(config.train.threads)
     set_seed(config.seed)
@@ -89,53 +74,34 @@ def train(config: ExperimentConfig) -> Path:
     if config.init:
         start_from(model, config.init)
     store = AudioStore(config.model.frontend.sample_rate, CACHE_BYTES // max(1, config.train.workers))
-    heard = dataclasses.replace(config.data, silence_share=config.augment.silence_share)
-    clips = keyword_clips(read_cuts(config.data.train), config.model.labels, heard)
-    dev = keyword_clips(read_cuts(config.data.dev), config.model.labels, config.data)
-    noise = NoisePool(config.data.noise_train, store)
-    dev_noise = NoisePool(config.data.noise_dev, store)
-    rooms = RoomPool(config.data.rooms, store) if config.data.rooms else None
-    drawn = config.augment, config.seed, rooms, config.data.level
-    plan = Planned(len(clips), config.train.batch_size, config.seed)
-    loader = DataLoader(
-        TrainingClips(clips, noise, store, stretch_samples(model, config.train), *drawn),
-        batch_sampler=plan,
-        collate_fn=collate,
-        num_workers=config.train.workers,
-        persistent_workers=config.train.workers > 0,  # else they decode every file again each epoch
-        generator=torch.Generator(),  # else a draw of the global one, which depends on the number of workers
-    )
+    task = TASKS[config.model.head](config, model, store)
 
     run = Path(config.run)
     run.mkdir(parents=True, exist_ok=True)
     write_whole(run / "config.yaml", config_to_yaml(config).encode(), sync=True)
-    log_prior = class_log_prior(clips, len(config.model.labels)).to(accelerator.device)
     sizes = {"parameters": count_parameters(model), "multiply_adds": count_multiply_adds(model)}
     model = model.to(accelerator.device).to(memory_format=torch.channels_last)
     average = make_average(model, config.train.ema_decay)
     averaged: AudioModel = average.module  # type: ignore[assignment]
     optimizer = make_optimizer(model, config.train)
-    total_steps = min(len(plan) * config.train.epochs, config.train.max_steps or 2**62)
+    total_steps = min(task.plan.steps(config.train.epochs), config.train.max_steps or 2**62)
     schedule = make_schedule(optimizer, total_steps, config.train.warmup_share)
     wrapped, optimizer = accelerator.prepare(model, optimizer)
 
     watch = Watch(run, total_steps, f"{config.model.shrinkage} {sizes['parameters']:,} parameters")
     learnt_from = {"init": config.init, "data": config_to_dict(config.data)}
     info: dict[str, Any] = {"seed": config.seed, **sizes, "metrics": {}, **learnt_from, **provenance()}
-    step, best = 0, -1.0
-    carried = Carried(config.train.carry_share) if config.train.stretch_s else None
+    step, best = 0, None
     with watch:
         for epoch in range(config.train.epochs):
-            plan.epoch = epoch
+            task.plan.epoch = epoch
             model.train()
             started = time.perf_counter()
-            for batch in loader:
-                moved = batch.to(accelerator.device)
-                if carried is None:
-                    losses = training_step(wrapped, moved, config, accelerator, step, log_prior)
-                else:
-                    losses = stretch_step(wrapped, moved, config, accelerator, step, carried)
+            for batch in task.loader:
+                losses = task.losses(wrapped, batch.to(accelerator.device), accelerator, step)
                 loss = torch.stack(list(losses.values())).sum()
+                if not torch.isfinite(loss):
+                    _stop(run, step, losses, batch)
                 optimizer.zero_grad()
                 accelerator.backward(loss)
                 norm = accelerator.clip_grad_norm_(wrapped.parameters(), config.train.clip_norm)
@@ -147,18 +113,28 @@ def train(config: ExperimentConfig) -> Path:
                 if step == total_steps:
                     break
             seconds = time.perf_counter() - started
-            trials = run_trials(averaged, dev, dev_noise, store, snr_db=DEV_SNR_DB, draws=1, seed=config.evaluate.seed)
-            accuracy = sum(t.accuracy for t in trials) / len(trials)
-            info["metrics"] = {"dev_accuracy": accuracy, "epoch": epoch + 1}
+            score = task.score(averaged)
+            info["metrics"] = {**score.figures, "epoch": epoch + 1}
             save_checkpoint(run, "last", averaged, step=step, info=info)
-            if accuracy > best:
-                best = accuracy
+            if best is None or score.better > best.better:
+                best = score
                 save_checkpoint(run, "best", averaged, step=step, info=info)
-            watch.epoch(step, epoch + 1, accuracy, best, seconds)
+            watch.epoch(step, epoch + 1, score, best, seconds)
             if step == total_steps:
                 break
-    log.info(describe_calibration(calibrate(run / "best.json", config)))
+    task.finish(run / "best.json")
     return run / "best.json"
+
+
+def _stop(run: Path, step: int, losses: dict[str, torch.Tensor], batch: Batch) -> NoReturn:
+    """The loss is NaN or infinite: the weights stay what they were, and what was heard is written down."""
+    found = {"step": step, "losses": {name: str(value.item()) for name, value in losses.items()}}
+    path = run / "stopped.json"
+    write_whole(path, (json.dumps({**found, "utterances": list(batch.ids)}, indent=2) + "\n").encode())
+    raise InputError(
+        f"step {step}: the loss is {sum(value.item() for value in losses.values())}: {path} names the utterances of "
+        "its batch: look at them, or lower train.learning_rate"
+    )
 
 
 def _check(config: TrainConfig) -> None:
@@ -180,68 +156,6 @@ def _check(config: TrainConfig) -> None:
         raise ConfigError(f"train.batch_size={config.batch_size}: give 2 or more, BatchNorm needs them")
 
 
-def class_log_prior(clips: Sequence[Clip], num_classes: int) -> torch.Tensor:
-    """Log of each class's share of the clips, [K]; a class without clips counts as one clip."""
-    counts = torch.bincount(torch.tensor([clip.target for clip in clips]), minlength=num_classes)
-    return (counts.clamp(min=1) / len(clips)).log()
-
-
-def training_step(
-    model: torch.nn.Module,
-    batch: Batch,
-    config: ExperimentConfig,
-    accelerator: Accelerator,
-    step: int,
-    log_prior: torch.Tensor,
-) -> dict[str, torch.Tensor]:
-    """Mix, forward: named losses of one batch."""
-    generator = torch.Generator().manual_seed(config.seed * 1_000_003 + step)
-    plain = accelerator.unwrap_model(model)
-    wave = batch.mix()  # in full precision, as its levels ask for
-    with accelerator.autocast():
-        logits = model(
-            wave,
-            augment=lambda s, _: spec_augment(s, config.augment, config.model.frontend.hop_ms, generator),
-        )
-        adjustment = config.train.logit_adjustment * log_prior
-        return plain.head.loss(logits, None, batch.target, config.train.label_smoothing, adjustment)
-
-
-def stretch_step(
-    model: torch.nn.Module,
-    batch: Batch,
-    config: ExperimentConfig,
-    accelerator: Accelerator,
-    step: int,
-    carried: Carried,
-) -> dict[str, torch.Tensor]:
-    """As `training_step`, of stretches of streams, at least half as long as they can be."""
-    generator = torch.Generator().manual_seed(config.seed * 1_000_003 + step)
-    plain = accelerator.unwrap_model(model)
-    most = batch.speech.shape[1] // plain.block
-    samples = plain.block * int(torch.randint(most // 2, most + 1, (), generator=generator))
-    wave = batch.mix()[:, :samples]
-    memory, fresh = carried.begin(len(wave), wave.device, generator)
-    with accelerator.autocast():
-        logits = model(
-            wave,
-            augment=lambda s, _: spec_augment(s, config.augment, config.model.frontend.hop_ms, generator),
-            memory=memory,
-        )
-    carried.end(memory)
-    speech = batch.speech[:, :samples]
-    return stretch_loss(logits, speech, batch.target, batch.silence, fresh, plain.block, config.model, config.train)
-
-
-def stretch_samples(model: AudioModel, config: TrainConfig) -> int:
-    """Samples of what training hears at once: of a clip, or of the longest stretch."""
-    if not config.stretch_s:
-        return num_samples(model)
-    if not model.causal:
-        raise ConfigError(f"train.stretch_s={config.stretch_s:g}: a model of whole clips has no streams: set it to 0")
-    return round(config.stretch_s * model.config.frontend.sample_rate) // model.block * model.block
-
-
 class Watch:
     """Progress bar on stderr, TensorBoard, and one JSON line an epoch in log.jsonl."""
 
@@ -261,6 +175,7 @@ class Watch:
             console=Console(stderr=True),
         )
         self.task = self.progress.add_task(title, total=total_steps)
+        self.losses: dict[str, list[float]] = {}  # of each step of the epoch
 
     def __enter__(self) -> Watch:
         self.progress.start()
@@ -272,21 +187,27 @@ class Watch:
 
     def step(self, step: int, losses: dict[str, torch.Tensor], learning_rate: float, norm: Any) -> None:
         self.progress.advance(self.task)
+        for name, value in losses.items():
+            self.losses.setdefault(name, []).append(value.item())
         if step % 10 == 0:
             for name, value in losses.items():
                 self.writer.add_scalar(f"train/{name}", value.item(), step)
             self.writer.add_scalar("train/learning_rate", learning_rate, step)
             self.writer.add_scalar("train/gradient_norm", float(norm), step)
 
-    def epoch(self, step: int, epoch: int, accuracy: float, best: float, seconds: float) -> None:
-        self.writer.add_scalar("dev/accuracy", accuracy, step)
+    def epoch(self, step: int, epoch: int, score: Score, best: Score, seconds: float) -> None:
+        for name, value in score.figures.items():
+            self.writer.add_scalar(name.replace("_", "/", 1), value, step)
         self.writer.add_scalar("train/epoch_seconds", seconds, step)
-        self.progress.update(self.task, description=f"epoch {epoch}: dev accuracy {accuracy:.1%}, best {best:.1%}")
+        self.progress.update(self.task, description=f"epoch {epoch}: {score.words}; best {best.words}")
+        losses = {f"train_{name}": sum(values) / len(values) for name, values in self.losses.items()}
+        self.losses.clear()
         line = {
             "epoch": epoch,
             "step": step,
-            "dev_accuracy": accuracy,
-            "best": best,
+            **score.figures,
+            "best": next(iter(best.figures.values())),
+            **losses,
             "seconds": round(seconds, 2),
         }
         with self.log.open("a") as file:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from drsn_audio.config import SILENCE, UNKNOWN, ModelConfig, TrainConfig
+from drsn_audio.config import ModelConfig, TrainConfig
+from drsn_audio.labels import SILENCE, UNKNOWN
 from drsn_audio.memory import Memory
 from drsn_audio.models.heads.keyword import frame_loss
 from drsn_audio.noise.span import word_span

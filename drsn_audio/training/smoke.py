@@ -5,25 +5,33 @@ from __future__ import annotations
 import dataclasses
 from pathlib import Path
 
-from drsn_audio.config import ExperimentConfig, NoiseSource
+from drsn_audio.config import DataConfig, ExperimentConfig, ModelConfig, NoiseSource
 from drsn_audio.corpora import CORPORA
-from drsn_audio.datasets.keyword import SILENCE, UNKNOWN
+from drsn_audio.decoding.pieces import train_pieces
+from drsn_audio.files import write_whole
+from drsn_audio.labels import BLANK, SILENCE, UNKNOWN
 
 STEPS = 2
+SENTENCES = ("open the gate", "stop that machine", "turn the pump off now")  # of models that spell
+PIECES = 22
 
 
 def smoke_config(config: ExperimentConfig, folder: Path) -> ExperimentConfig:
     """`config` with `folder` as its run folder, and voices and noise synthesised into it in place of its manifests."""
-    words = [label for label in config.model.labels if label not in (SILENCE, UNKNOWN)]
-    if UNKNOWN in config.model.labels:
-        words.append("hello")
-    voices = CORPORA["voices"](None, folder / "data" / "voices", words=words, voices_per_part=(1, 1, 1), progress=False)
+    voices = CORPORA["voices"](
+        None,
+        folder / "data" / "voices",
+        words=said(config.model),
+        voices_per_part=(1, 1, 1),
+        duration_s=3.0 if spells(config.model) else 1.0,
+        progress=False,
+    )
     noise = CORPORA["synthetic-noise"](
         None, folder / "data" / "noise", count=1, duration_s=3.0, folds=1, progress=False
     )
     sources = [NoiseSource(str(noise.manifests["noise"]))]
     data = dataclasses.replace(
-        config.data,
+        _fewer(config.data, folder),
         train=[str(voices.manifests["train"])],
         dev=[str(voices.manifests["dev"])],
         test=[str(voices.manifests["test"])],
@@ -31,10 +39,35 @@ def smoke_config(config: ExperimentConfig, folder: Path) -> ExperimentConfig:
         noise_dev=sources,
         noise_test=sources,
     )
-    return dataclasses.replace(
-        config,
-        run=str(folder),
-        init="",
-        data=data,
-        train=dataclasses.replace(config.train, max_steps=STEPS, batch_size=4, device="cpu", workers=0),
+    train = dataclasses.replace(
+        config.train,
+        max_steps=STEPS,
+        batch_size=4,
+        max_padded_s=min(config.train.max_padded_s, 12.0),
+        device="cpu",
+        workers=0,
+        precision="no",  # a CPU may know no other
     )
+    return dataclasses.replace(config, run=str(folder), init="", data=data, train=train)
+
+
+def spells(model: ModelConfig) -> bool:
+    return model.head == "ctc" and model.units != "words"
+
+
+def said(model: ModelConfig) -> list[str]:
+    """What the voices are to say."""
+    if spells(model):
+        return list(SENTENCES)
+    words = [label for label in model.labels if label not in (BLANK, SILENCE, UNKNOWN)]
+    return [*words, "hello"] if UNKNOWN in model.labels else words
+
+
+def _fewer(data: DataConfig, folder: Path) -> DataConfig:
+    """Strings of these voices alone, and pieces of these sentences."""
+    strings = dataclasses.replace(data.strings, rows=min(data.strings.rows, 8), weights=[], speech=[], speech_share=0.0)
+    pieces = data.sentencepiece
+    if pieces:
+        pieces = str(folder / "data" / "units.model")
+        write_whole(Path(pieces), train_pieces([sentence.upper() for sentence in SENTENCES], PIECES))
+    return dataclasses.replace(data, strings=strings, sentencepiece=pieces)

@@ -6,7 +6,8 @@ from drsn_audio.config import ConfigError
 from drsn_audio.models.checkpoint import find_checkpoint, load_checkpoint
 from drsn_audio.models.model import AudioModel
 
-LABEL_ROWS = ("head.linear.weight", "head.linear.bias")  # one row a label
+LABEL_ROWS = ("head.linear.weight", "head.linear.bias", "head.log_prior")  # one row a label
+WITHOUT_WEIGHTS = {"preset", "labels", "units", "clip_s", "dropout", "intermediate_ctc"}
 
 
 def start_from(model: AudioModel, init: str) -> list[str]:
@@ -23,7 +24,7 @@ def start_from(model: AudioModel, init: str) -> list[str]:
     given, wanted = trained.state_dict(), model.state_dict()
     old, new = list(trained.config.labels), list(model.config.labels)
     shared = [label for label in new if label in old]
-    for name in LABEL_ROWS:
+    for name in (row for row in LABEL_ROWS if row in wanted and row in given):
         rows = wanted[name].clone()
         if rows.shape[1:] == given[name].shape[1:]:  # else another model, refused below
             rows[[new.index(label) for label in shared]] = given[name][[old.index(label) for label in shared]]
@@ -31,7 +32,7 @@ def start_from(model: AudioModel, init: str) -> list[str]:
     try:
         model.load_state_dict(given)
     except RuntimeError:
-        layers = vars(trained.config).keys() - {"labels", "clip_s", "dropout"}  # of these there are no weights
+        layers = vars(trained.config).keys() - WITHOUT_WEIGHTS
         differing = sorted(key for key in layers if getattr(trained.config, key) != getattr(model.config, key))
         raise ConfigError(f"init={init}: another model ({', '.join(differing)} differ): use its config") from None
     return shared

@@ -15,12 +15,13 @@ from typing import Any
 import numpy as np
 from rich.progress import Progress
 
-from drsn_audio.config import SILENCE, UNKNOWN, ConfigError
+from drsn_audio.config import ConfigError
 from drsn_audio.datasets.manifests import file_sha256
 from drsn_audio.evaluation.stream_events import Answers, TrialStream, detect, hear, probabilities, read_streams
 from drsn_audio.evaluation.stream_facts import WORDS
 from drsn_audio.evaluation.streams import judge
 from drsn_audio.files import write_whole
+from drsn_audio.labels import SILENCE, UNKNOWN
 from drsn_audio.metrics.streaming import least_rate, poisson_interval
 from drsn_audio.metrics.thresholds import choose_thresholds
 from drsn_audio.models.checkpoint import load_checkpoint

@@ -16,7 +16,7 @@ import lhotse
 from evaluate import evaluate_run
 from rich.console import Console
 
-from drsn_audio.api import load
+from drsn_audio.api import load_recognizer
 from drsn_audio.cli import guarded
 from drsn_audio.config import load_config
 from drsn_audio.corpora import CORPORA
@@ -60,7 +60,7 @@ def demo() -> None:
     mix_files(clean, "factory", [SNR_DB], noisy, seed=5, progress=False)
     print(f'{noisy}: the word "stop" in factory noise at {SNR_DB:g} dB')
     for name, what in ((str(run), "just trained, on voices like this one"), (SHIPPED, "shipped, trained on people")):
-        answer = load(name).classify(noisy)
+        answer = load_recognizer(name).classify(noisy)
         print(f'{name} ({what}) hears "{answer.label}" with probability {answer.score:.2f}')
         print(json.dumps({"path": str(noisy), **vars(answer)}))
 

@@ -11,14 +11,14 @@ from pathlib import Path
 
 import numpy as np
 from lhotse.cut import Cut
-from prepare import OTHER_WORDS
 
 from drsn_audio.audio import write_audio
 from drsn_audio.corpora.cuts import Skipped, SpeechFile, make_cut
 from drsn_audio.corpora.prepare import PARTS, unit_hash
+from drsn_audio.corpora.sets import OTHER_WORDS
 from drsn_audio.corpora.speech_commands import COMMANDS
-from drsn_audio.datasets.keyword import UNKNOWN
 from drsn_audio.datasets.manifests import load_cut
+from drsn_audio.labels import UNKNOWN
 
 RATE = 16000
 DEV_SHARE = TEST_SHARE = 0.2

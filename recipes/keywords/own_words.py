@@ -17,8 +17,8 @@ from drsn_audio.corpora import CORPORA, Prepared
 from drsn_audio.corpora.cuts import write_cuts
 from drsn_audio.corpora.prepare import PARTS
 from drsn_audio.corpora.voices import draw_voices, synthesise_all
-from drsn_audio.datasets.keyword import SILENCE, UNKNOWN
 from drsn_audio.datasets.manifests import read_cuts
+from drsn_audio.labels import SILENCE, UNKNOWN
 from drsn_audio.models.checkpoint import find_checkpoint, load_checkpoint
 
 DEFAULTS = Path(__file__).parent / "own-words.yaml"

@@ -9,8 +9,35 @@ import numpy as np
 
 
 def rounding(run: Path, shipped: Path, streams: Sequence[str] = ()) -> str:
-    """A sentence on the development clips of a run; or on the manifests of streams that it was tuned on."""
-    return _of_events(run, shipped, streams) if streams else _of_clips(run, shipped)
+    """A sentence on the development clips of a run, or strings; or on the manifests of streams that it was tuned on."""
+    if streams:
+        return _of_events(run, shipped, streams)
+    from drsn_audio.models.checkpoint import load_checkpoint
+
+    writes = load_checkpoint(shipped)[0].config.head == "ctc"
+    return _of_texts(run, shipped) if writes else _of_clips(run, shipped)
+
+
+def _of_texts(run: Path, shipped: Path) -> str:
+    from drsn_audio.api import load_transcriber
+    from drsn_audio.config import load_config
+    from drsn_audio.datasets.manifests import AudioStore, read_cuts
+    from drsn_audio.evaluation.transcripts import run_transcripts
+    from drsn_audio.metrics.wer import word_errors
+
+    cuts = read_cuts(load_config(run / "config.yaml").data.dev)
+    rates, texts = [], []
+    for path in (run / "best.json", shipped):
+        model = load_transcriber(path)
+        store = AudioStore(model.sample_rate)
+        (written,) = run_transcripts(model.module, cuts, None, store, units=model.units, snr_db=[], draws=1, seed=0)
+        rates.append(word_errors(written.references, written.hypotheses).rate)
+        texts.append(written.hypotheses)
+    changed = sum(one != other for one, other in zip(*texts, strict=True))
+    return (
+        f"{changed} texts of {len(cuts)} development utterances changed; word error rate, without noise, "
+        f"{rates[1]:.2%} instead of {rates[0]:.2%}"
+    )
 
 
 def _of_clips(run: Path, shipped: Path) -> str:
@@ -35,7 +62,7 @@ def _of_clips(run: Path, shipped: Path) -> str:
 
 def _of_events(run: Path, shipped: Path, manifests: Sequence[str]) -> str:
     """Its thresholds were tuned with the weights as they were: what they let through now."""
-    from drsn_audio.api import load
+    from drsn_audio.api import load_recognizer
     from drsn_audio.evaluation.stream_events import Answers, detect, hear, probabilities, read_streams
     from drsn_audio.training.tune import count_errors
 
@@ -44,7 +71,7 @@ def _of_events(run: Path, shipped: Path, manifests: Sequence[str]) -> str:
     misses: list[int] = []
     false_alarms: list[int] = []
     for path in (run / "best.json", shipped):
-        model = load(path)
+        model = load_recognizer(path)
         config = model.detector_config()
         heard.append(hear(probabilities(model.module, model.temperature), streams, model.sample_rate))
         found = detect(heard[-1], model.labels, model.frame_s, config)

@@ -1,10 +1,12 @@
 """Put a trained model into the package: weights in half precision, and all that a reader should know, as JSON.
 
 Refused where the model learnt from, or was chosen or tuned by, recordings whose licence keeps weights from being
-shipped, and where a streaming model was not tuned.
+shipped, and where a streaming model was not tuned. Models that write words are shipped by it, too; what learnt from
+the Free Spoken Digit Dataset under its licence alone.
 
-example:
+examples:
   python recipes/keywords/ship.py runs/commands-12 commands-12
+  python recipes/keywords/ship.py runs/words-20-stream words-20-stream --licence "CC BY-SA 4.0"
 """
 
 from __future__ import annotations
@@ -24,8 +26,8 @@ from drsn_audio.config import ConfigError, ExperimentConfig, NoiseSource, config
 if TYPE_CHECKING:
     from lhotse.cut import Cut
 
-LARGEST_BYTES = 1_000_000  # weights and JSON together
-WEIGHTS_LICENCE = "MIT"
+LARGEST_BYTES = {"keyword": 1_000_000, "ctc": 4_000_000}  # weights and JSON together, by the model's head
+WEIGHTS_LICENCES = ("MIT", "CC BY-SA 4.0")
 RATE = 16000  # that of a pool whose audio nobody hears here
 # What the checkpoint of a run says that a shipped one says too.
 KEPT = (
@@ -35,6 +37,8 @@ KEPT = (
     "metrics",
     "calibration",
     "detector",
+    "timing",
+    "decoder",
     "command",
     "commit",
     "date",
@@ -42,8 +46,8 @@ KEPT = (
 )
 
 
-def ship(run: Path, name: str, folder: Path = pretrained.FOLDER) -> Path:
-    """RUN/best.json -> `folder`/`name`.json and its weights. Returns the JSON's path.
+def ship(run: Path, name: str, folder: Path = pretrained.FOLDER, licence: str = WEIGHTS_LICENCES[0]) -> Path:
+    """RUN/best.json -> `folder`/`name`.json and its weights, under `licence`. Returns the JSON's path.
 
     Raises:
         ConfigError: a licence forbids it, or is not known; a name that is none; a model that is too large, or that
@@ -57,14 +61,17 @@ def ship(run: Path, name: str, folder: Path = pretrained.FOLDER) -> Path:
     if not re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", name):
         raise ConfigError(f"{name!r}: a name is of lower-case words, digits and hyphens, such as commands-12")
     model, described = load_checkpoint(run / "best.json")
-    if model.causal and "detector" not in described:
+    writes = model.config.head == "ctc"
+    if model.causal and not writes and "detector" not in described:
         raise ConfigError(f"{run}: its thresholds were not tuned: python recipes/keywords/tune.py {run}")
-    largest = 2 * sum(value.numel() for value in model.state_dict().values())
-    if largest >= LARGEST_BYTES:
-        raise ConfigError(f"{run}: {largest:,} bytes of weights: what the package carries is below {LARGEST_BYTES:,}")
+    if model.causal and writes and model.config.units == "words" and "timing" not in described:
+        raise ConfigError(f"{run}: when it gives words was not measured: python recipes/commands/tune.py {run}")
+    bytes_, largest = 2 * sum(value.numel() for value in model.state_dict().values()), LARGEST_BYTES[model.config.head]
+    if bytes_ >= largest:
+        raise ConfigError(f"{run}: {bytes_:,} bytes of weights: what the package carries is below {largest:,}")
     info = {
-        "licence": WEIGHTS_LICENCE,
-        "training_data": training_data(run),
+        "licence": licence,
+        "training_data": training_data(run, licence),
         "other_words": other_words(run),
         "started_from": started_from(run),
         **{key: described[key] for key in KEPT if key in described},
@@ -73,28 +80,29 @@ def ship(run: Path, name: str, folder: Path = pretrained.FOLDER) -> Path:
     return save_checkpoint(folder, name, model, step=described["step"], info=info, dtype=torch.float16)
 
 
-def training_data(run: Path) -> list[dict[str, Any]]:
+def training_data(run: Path, licence: str = WEIGHTS_LICENCES[0]) -> list[dict[str, Any]]:
     """The corpora that a run, and the runs it started from, learnt from or was chosen or tuned by; with their terms.
 
     Raises:
-        ConfigError: a cut is of no corpus that the table of licences knows, or of one that forbids shipping.
+        ConfigError: a cut is of no corpus that the table of licences knows, or of one that forbids weights under
+            `licence`.
     """
-    from drsn_audio.corpora.licences import LICENCES, corpus_of
+    from drsn_audio.corpora.licences import LICENCES, may_ship, recordings_of
 
     uses: dict[str, dict[str, set[str]]] = {}
     for use, manifest, cut in chain(_cuts(run), _tuned_by(run)):
-        corpus = corpus_of(cut)
-        if corpus is None:
-            raise ConfigError(
-                f"{manifest}: {cut.id} is of no corpus whose licence is known: add it to LICENCES in "
-                "drsn_audio/corpora/licences.py"
-            )
-        if not LICENCES[corpus].shippable:
-            raise ConfigError(
-                f"{manifest}: {LICENCES[corpus].name} ({LICENCES[corpus].terms}) forbids weights shipped under "
-                f"{WEIGHTS_LICENCE}: train without it"
-            )
-        uses.setdefault(corpus, {}).setdefault(use, set()).add(cut.recording.id)  # once, however often it was heard
+        for recording, corpus in recordings_of(cut):
+            if corpus is None:
+                raise ConfigError(
+                    f"{manifest}: {cut.id} is of no corpus whose licence is known: add it to LICENCES in "
+                    "drsn_audio/corpora/licences.py"
+                )
+            if not may_ship(corpus, licence):
+                raise ConfigError(
+                    f"{manifest}: {LICENCES[corpus].name} ({LICENCES[corpus].terms}) forbids weights shipped under "
+                    f"{licence}: train without it"
+                )
+            uses.setdefault(corpus, {}).setdefault(use, set()).add(recording)  # once, however often it was heard
     return [
         {"corpus": corpus, **LICENCES[corpus]._asdict(), "recordings": {use: len(ids) for use, ids in heard.items()}}
         for corpus, heard in uses.items()
@@ -111,10 +119,14 @@ def started_from(run: Path) -> list[dict[str, Any]]:
 
 
 def other_words(run: Path) -> list[str]:
-    """The words that a run learnt as "unknown"."""
-    labels = load_config(run / "config.yaml").model.labels
-    spoken = {cut.supervisions[0].text for use, _, cut in _cuts(run) if use == "training" and cut.supervisions}
-    return sorted(spoken - set(labels))
+    """The words that a run learnt as "unknown", but those of running speech."""
+    config = load_config(run / "config.yaml")
+    spoken = {
+        cut.supervisions[0].text
+        for use, manifest, cut in _cuts(run)
+        if use == "training" and cut.supervisions and manifest not in config.data.strings.speech
+    }
+    return sorted(spoken - set(config.model.labels))
 
 
 def _cuts(run: Path) -> Iterator[tuple[str, str, Cut]]:
@@ -126,7 +138,7 @@ def _cuts(run: Path) -> Iterator[tuple[str, str, Cut]]:
         yield from _cuts(Path(config.init))
     data = config.data
     for use, speech, noise in (
-        ("training", data.train, data.noise_train),
+        ("training", [*data.train, *data.strings.speech], data.noise_train),
         ("development", data.dev, data.noise_dev),
     ):
         yield from ((use, manifest, cut) for manifest, cut in _of(speech, noise))
@@ -208,17 +220,21 @@ def main() -> int:
     parser.add_argument("run", type=Path, help="run folder of train.py")
     parser.add_argument("name", help="what load(NAME) and --model NAME will call it")
     parser.add_argument("--out", type=Path, default=pretrained.FOLDER, metavar="FOLDER", help="default: the package's")
+    parser.add_argument(
+        "--licence", choices=WEIGHTS_LICENCES, default=WEIGHTS_LICENCES[0], help=f"default: {WEIGHTS_LICENCES[0]}"
+    )
     options = parser.parse_args()
 
     def run() -> None:
         from rounding import rounding
 
-        path = ship(options.run, options.name, options.out)
-        weights = path.parent / json.loads(path.read_text())["weights"]
-        size = sum(file.stat().st_size for file in (path, weights))
+        path = ship(options.run, options.name, options.out, options.licence)
+        described = json.loads(path.read_text())
+        size = sum(file.stat().st_size for file in (path, path.parent / described["weights"]))
         print(f"{path}: {size:,} bytes with its weights")
         print(f"half precision: {rounding(options.run, path, tuning_manifests(options.run))}")
-        print(f"now write its card: python recipes/keywords/card.py {options.name}")
+        recipe = "commands" if described["model"]["head"] == "ctc" else "keywords"
+        print(f"now write its card: python recipes/{recipe}/card.py {options.name}")
 
     return guarded(run)
 

@@ -25,7 +25,7 @@ def write_stream_card(path: Path, results: Path, streams: Sequence[str] = STREAM
         ConfigError: a model that was not tuned, or a benchmark of other weights.
         CheckpointError, ManifestError, AudioError: files that cannot be used.
     """
-    from drsn_audio.api import load
+    from drsn_audio.api import load_recognizer
     from drsn_audio.datasets.manifests import read_cuts
     from drsn_audio.evaluation.stream_sets import distinct_sound
     from drsn_audio.evaluation.streams import evaluate_streams
@@ -33,7 +33,7 @@ def write_stream_card(path: Path, results: Path, streams: Sequence[str] = STREAM
     from drsn_audio.reports.stream_card import stream_card
     from drsn_audio.reports.streams import write_streams_report
 
-    model, name = load(path), path.stem
+    model, name = load_recognizer(path), path.stem
     if "detector" not in model.info:
         raise ConfigError(f"{path}: not tuned: tune its run with recipes/keywords/tune.py and ship it again")
     measured = _of_these_weights(speed, model.info["sha256"]) if speed else None

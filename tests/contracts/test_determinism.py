@@ -25,7 +25,7 @@ from drsn_audio.datasets.draws import rank_share
 from drsn_audio.datasets.keyword import EvaluationClips, TrainingClips, keyword_clips
 from drsn_audio.datasets.manifests import AudioStore, read_cuts
 from drsn_audio.datasets.noise_pool import NoisePool
-from drsn_audio.training import loop
+from drsn_audio.training import keyword, loop
 
 RATE = 16000
 N = RATE // 2
@@ -95,7 +95,7 @@ def drawn(batch: Batch, row: int) -> str:
 
 
 def plan(dataset, batch_size, seed, epoch):
-    planned = loop.Planned(len(dataset.clips), batch_size, seed)
+    planned = keyword.Planned(len(dataset.clips), batch_size, seed)
     planned.epoch = epoch
     return list(planned)
 
@@ -243,7 +243,7 @@ def test_evaluation_draws_differ_by_each_name(corpus):
 def test_training_itself_hears_what_is_drawn(config, monkeypatch, tmp_path):
     """Through `train`, with its loader and its persistent workers, up to the end of the second epoch."""
     heard = []
-    step = loop.training_step
+    step = keyword.training_step
 
     class Enough(Exception):
         pass
@@ -261,7 +261,7 @@ def test_training_itself_hears_what_is_drawn(config, monkeypatch, tmp_path):
             loop.train(dataclasses.replace(config, run=str(tmp_path / str(workers)), train=short))
         return list(heard)
 
-    monkeypatch.setattr(loop, "training_step", listen)
+    monkeypatch.setattr(keyword, "training_step", listen)
     alone = run(0)
     assert len(set(alone)) == len(alone)
     assert run(2) == alone

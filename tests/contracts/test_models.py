@@ -11,24 +11,28 @@ from torch import Tensor, nn
 
 from drsn_audio.config import PRESETS, config_from_dict
 from drsn_audio.frontends import FRONTENDS
+from drsn_audio.labels import BLANK
 from drsn_audio.models.checkpoint import load_checkpoint, save_checkpoint
 from drsn_audio.models.heads import HEADS
 from drsn_audio.models.model import AudioModel
 from drsn_audio.nn.causal import POOLS
 from drsn_audio.nn.shrinkage import SHRINKAGES
 
-LABELS = ["go", "stop", "unknown", "silence", "left"]
+LABELS = {"keyword": ["go", "stop", "unknown", "silence", "left"], "ctc": [BLANK, "go", "stop", "unknown", "left"]}
+CTC_SIZE = {"time_reduction": 4, "mixer_width": 8, "mixer": [1, 2]}  # of the smallest model, as presets for it have it
 KINDS = [
     *product(["10k"], SHRINKAGES, POOLS, ["logmel"], HEADS),
     *product(["10k"], ["cw-frequency"], POOLS, [name for name in FRONTENDS if name != "logmel"], HEADS),
-    *product(["bc-resnet-1"], [""], ["clip"], ["logmel", "pcen", "mfcc"], HEADS),  # 40 bins, for which it is made
+    *product(["bc-resnet-1"], [""], ["clip"], ["logmel", "pcen", "mfcc"], ["keyword"]),  # 40 bins, for which it is made
 ]
+CTC_PRESETS = [name for name in PRESETS if name.startswith("ctc")]
 SIZES = [
     (preset, *kind)
     for preset, size in PRESETS.items()
     for smallest, *kind in KINDS
-    if PRESETS[smallest]["encoder"] == size["encoder"] and (preset == smallest or kind[2] == "logmel")
-]
+    if PRESETS[smallest]["encoder"] == size["encoder"]
+    and (preset == smallest or (kind[2:] == ["logmel", "keyword"] and preset not in CTC_PRESETS))
+] + [*product(CTC_PRESETS, ["cw-frequency"], ["clip", "causal"], ["logmel"], ["ctc"])]
 NAMES = ("preset", "shrinkage", "pool", "frontend", "head")
 every_kind = pytest.mark.parametrize(NAMES, KINDS)
 _built: dict[tuple, AudioModel] = {}
@@ -40,7 +44,8 @@ def build(preset: str, shrinkage: str, pool: str, frontend: str, head: str) -> A
     if key not in _built:
         torch.manual_seed(0)
         names = {"preset": preset, "shrinkage": shrinkage, "pool": pool, "head": head, "frontend": {"name": frontend}}
-        model = AudioModel(config_from_dict({"model": {**names, "labels": LABELS}}).model).train()
+        size = CTC_SIZE if head == "ctc" and preset not in CTC_PRESETS else {}
+        model = AudioModel(config_from_dict({"model": {**names, **size, "labels": LABELS[head]}}).model).train()
         norms = [m for m in model.modules() if isinstance(m, nn.BatchNorm2d)]
         for norm in norms:
             norm.momentum = 1.0
@@ -58,9 +63,17 @@ def noise(batch: int, samples: int, seed: int = 0) -> Tensor:
 
 
 def expected_shape(model: AudioModel, batch: int, samples: int) -> tuple[int, ...]:
-    """Clips give [B, K]; causal models [B, T', K], a frame for each begun 80 ms: hop, stem and two strided stages."""
-    frames = -(-samples // (160 * 2 * 2 * 2))
-    return (batch, frames, len(LABELS)) if model.causal else (batch, len(LABELS))
+    """Clips give [B, K]; causal models and CTC [B, T', K], a frame for each begun 80 ms (hop, stem and two strided
+    stages), of CTC 40 ms.
+    """
+    ctc = model.config.head == "ctc"
+    frames = -(-samples // (160 * 2 * 2 * (1 if ctc else 2)))
+    return (batch, frames, 5) if model.causal or ctc else (batch, 5)
+
+
+def some_targets(model: AudioModel) -> Tensor:
+    """Labels of four clips, of which the last two are a frame long."""
+    return torch.tensor([[1, 2], [3, -1], [4, -1], [-1, -1]]) if model.config.head == "ctc" else torch.arange(4)
 
 
 @pytest.mark.parametrize(NAMES, SIZES)
@@ -108,7 +121,7 @@ def test_silence_and_clipping_give_numbers(preset, shrinkage, pool, frontend, he
 def test_a_training_step_on_padded_clips_goes_downhill(preset, shrinkage, pool, frontend, head):
     """Named losses, scalar and finite; a small step against the gradient lowers their sum."""
     model = build(preset, shrinkage, pool, frontend, head)
-    wave, lengths, targets = noise(4, 4000), torch.tensor([4000, 3000, 100, 1]), torch.arange(4)
+    wave, lengths, targets = noise(4, 4000), torch.tensor([4000, 3000, 100, 1]), some_targets(model)
 
     def loss() -> Tensor:
         losses = model.head.loss(model(wave, lengths), model.output_lengths(lengths), targets)
@@ -143,13 +156,12 @@ def test_padding_and_batch_change_no_logit(preset, shrinkage, pool, frontend, he
         together = model(batch, torch.tensor(lengths))
         frames = model.output_lengths(torch.tensor(lengths)).tolist()
         for out, count, clip, length in zip(together, frames, wave, lengths, strict=True):
-            alone = model(clip[None, :length])[0]
-            if model.causal:
+            alone, padded = model(clip[None, :length])[0], model(clip[None], torch.tensor([length]))[0]
+            if together.dim() == 3:
                 assert len(alone) == count
-                out = out[:count]
+                out, padded = out[:count], padded[:count]
             torch.testing.assert_close(out, alone, rtol=0, atol=1e-5)
-            if model.config.pool == "clip":
-                torch.testing.assert_close(model(clip[None], torch.tensor([length]))[0], alone, rtol=0, atol=1e-5)
+            torch.testing.assert_close(padded, alone, rtol=0, atol=1e-5)
 
 
 @every_kind
@@ -167,7 +179,7 @@ def test_padding_changes_no_logit_in_training(preset, shrinkage, pool, frontend,
         statistics = {key: value.clone() for key, value in model.state_dict().items()}
         model.load_state_dict(before)
         padded = model(torch.cat([wave, noise(4, 1500, seed=1)], 1), torch.full((4,), 3200))
-    if pool != "clip":
+    if expected.dim() == 3:
         padded = padded[:, : expected.shape[1]]
     torch.testing.assert_close(padded, expected, rtol=0, atol=1e-4)
     for key, value in model.state_dict().items():

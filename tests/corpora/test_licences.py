@@ -4,7 +4,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from drsn_audio.corpora.licences import IDS, LICENCES, corpus_of
+from drsn_audio.corpora.licences import IDS, LICENCES, corpus_of, may_ship, recordings_of
 
 CASES = [
     ("yes/0a7c2a8d_nohash_0", None, "speech-commands"),
@@ -48,3 +48,21 @@ def test_what_may_be_shipped():
         "speech-commands", "librispeech", "esc-10", "voices", "synthetic-noise", "openslr-28"
     }  # fmt: skip
     assert not any(licence.shippable for licence in LICENCES.values() if "NC" in licence.terms)
+
+
+def test_share_alike_is_passed_on():
+    assert may_ship("free-spoken-digits", "CC BY-SA 4.0")
+    assert not may_ship("free-spoken-digits", "MIT")
+    assert may_ship("speech-commands", "MIT")
+    assert may_ship("speech-commands", "CC BY-SA 4.0")
+    assert not may_ship("urbansound8k", "CC BY-SA 4.0")
+
+
+def test_connected_words_are_of_all_their_recordings():
+    words = [{"utterance": "left/0a7c2a8d_nohash_0"}, {"utterance": "7_george_12"}, {"utterance": "mine"}]
+    string = SimpleNamespace(id="dev-0001", custom={"words": words}, recording=SimpleNamespace(id="dev-0001"))
+    assert recordings_of(string) == [
+        ("left/0a7c2a8d_nohash_0", "speech-commands"), ("7_george_12", "free-spoken-digits"), ("mine", None)
+    ]  # fmt: skip
+    window = SimpleNamespace(id="84-121550-0008@3", custom=None, recording=SimpleNamespace(id="84-121550-0008"))
+    assert recordings_of(window) == [("84-121550-0008", "librispeech")]

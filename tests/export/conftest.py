@@ -10,10 +10,13 @@ import torch
 from drsn_audio.config import config_from_dict
 from drsn_audio.export.onnx import export_onnx
 from drsn_audio.export.quantise import quantise_onnx
+from drsn_audio.labels import BLANK
 from drsn_audio.models.model import AudioModel
 from drsn_audio.streaming.detector import DetectorConfig
 
 LABELS = ["low", "high", "unknown", "silence"]
+WRITES = {"head": "ctc", "labels": [BLANK, "low", "high", "unknown"], "mixer_width": 8, "mixer": [1, 2]}
+TIMING = {"start_s": {"low": 0.4}, "end_s": {"low": 0.1}, "default": [0.3, 0.05]}
 DETECTOR = DetectorConfig({"low": 0.3, "high": 0.3}, smoothing_s=0.04)
 
 
@@ -47,5 +50,15 @@ def exported(tmp_path_factory) -> Exported:
     model, folder = causal_model(), tmp_path_factory.mktemp("exported")
     files = Exported(model, folder / "float.onnx", folder / "int8.onnx")
     export_onnx(model, files.float, detector=DETECTOR, temperature=1.5, about={"checkpoint": "abc"})
+    quantise_onnx(files.float, files.int8, loud_and_soft(4, seed=1))
+    return files
+
+
+@pytest.fixture(scope="session")
+def written(tmp_path_factory) -> Exported:
+    """A model that writes; a step is four of its blocks."""
+    model, folder = causal_model(**WRITES), tmp_path_factory.mktemp("written")
+    files = Exported(model, folder / "float.onnx", folder / "int8.onnx")
+    export_onnx(model, files.float, timing=TIMING, blocks=4, about={"checkpoint": "abc"})
     quantise_onnx(files.float, files.int8, loud_and_soft(4, seed=1))
     return files

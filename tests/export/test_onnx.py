@@ -4,10 +4,13 @@ import numpy as np
 import pytest
 import torch
 
+from drsn_audio.decoding.greedy import greedy_spikes
+from drsn_audio.errors import InputError
 from drsn_audio.export.onnx import export_onnx
-from drsn_audio.streaming.onnx import OnnxStep
+from drsn_audio.streaming.onnx import OnnxStep, OnnxStream
+from drsn_audio.streaming.probabilities import probabilities
 
-from .conftest import DETECTOR, LABELS, causal_model, loud_and_soft
+from .conftest import DETECTOR, LABELS, TIMING, causal_model, loud_and_soft
 
 
 def through_steps(step, waves):
@@ -61,6 +64,42 @@ def test_the_file_says_what_a_stream_needs(exported):
     assert step.about["detector"] == DETECTOR.to_dict()
     assert step.about["checkpoint"] == "abc"
     assert set(step.about["versions"]) == {"drsn-audio", "torch", "onnx", "onnxscript", "onnxruntime"}
+
+
+def test_a_model_that_writes_says_so_and_gives_the_logits_of_all_blocks_of_a_step(written):
+    step, waves = OnnxStep(written.float), np.stack([loud_and_soft(0.8, seed) for seed in range(3)])
+    assert (step.block, step.frames, step.frame_s) == (4 * written.model.block, 4, written.model.block / 16000)
+    assert step.about["writer"] == {"units": "words", "timing": TIMING}
+    assert "detector" not in step.about
+    state, logits = step.begin(3), []
+    for begin in range(0, waves.shape[1], step.block):
+        answer, state = step(waves[:, begin : begin + step.block], state)
+        logits.append(answer)
+    assert np.concatenate(logits, axis=1) == pytest.approx(offline(written.model, waves), abs=1e-4)
+
+
+@pytest.mark.parametrize("samples", [1, 640, 641, 2560, 16000, 17000])
+def test_a_stream_of_long_steps_ends_where_the_model_does(written, samples):
+    """As many frames and the same words, in chunks or not, whatever is left of the last step."""
+    wave = loud_and_soft(2)[-samples:]
+    logits = offline(written.model, wave[None])[0]
+    stream, whole = OnnxStream(written.float), OnnxStream(written.float)
+    events, heard = [], []
+    for begin in range(0, samples, 1000):
+        events += stream.feed(wave[begin : begin + 1000])
+        heard.append(stream.logits)
+    events += stream.flush()
+    assert np.concatenate([*heard, stream.logits]) == pytest.approx(logits, abs=1e-4)
+    assert whole.feed(wave) + whole.flush() == events
+    spikes = greedy_spikes(probabilities(logits, 1.0))
+    said = [written.model.config.labels[spike.label] for spike in spikes]
+    assert [event.label for event in events if event.kind == "final"] == said
+    assert said or samples < 2560
+
+
+def test_a_keyword_model_needs_thresholds(tmp_path):
+    with pytest.raises(InputError, match="give a detector"):
+        export_onnx(causal_model(), tmp_path / "x.onnx", about={})
 
 
 def test_what_depends_on_weights_alone_is_a_constant(exported):

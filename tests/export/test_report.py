@@ -14,7 +14,7 @@ from drsn_audio.files import write_whole
 from drsn_audio.models.checkpoint import save_checkpoint
 
 from ..conftest import write_wav
-from .conftest import DETECTOR, causal_model, loud_and_soft
+from .conftest import DETECTOR, TIMING, causal_model, loud_and_soft
 
 
 @pytest.fixture(autouse=True)
@@ -24,7 +24,7 @@ def few_steps(monkeypatch):
 
 def test_float_is_the_model_and_8_bits_are_near(exported):
     files = {"float": exported.float, "int8": exported.int8}
-    report = parity_report(exported.model, files, loud_and_soft(3.01), DETECTOR)
+    report = parity_report(exported.model, files, loud_and_soft(3.01))
     assert report["frames"] == 76  # the last one is mostly silence
     assert 0 < report["float"]["max_logit_difference"] <= 1e-4
     assert report["float"]["agreement"] == 1
@@ -37,11 +37,27 @@ def test_float_is_the_model_and_8_bits_are_near(exported):
     assert "float   float.onnx, " in as_text({"sound": "hiss", **report}, list(files))
 
 
+def test_of_a_model_that_writes_the_text_is_compared(written):
+    files = {"float": written.float, "int8": written.int8}
+    report = parity_report(written.model, files, loud_and_soft(3.01))
+    said = report["torch"]["text"].split()
+    assert len(said) == report["torch"]["events"] > 3
+    assert set(said) <= {"low", "high", "unknown"}
+    assert report["float"]["max_logit_difference"] <= 1e-4
+    assert (report["float"]["text"], report["float"]["equal_text"]) == (report["torch"]["text"], True)
+    assert report["int8"]["equal_text"] is (report["int8"]["text"] == report["torch"]["text"])
+    assert (report["torch"]["step_ms"], report["float"]["step_ms"]) == (40, 160)
+    assert report["float"]["real_time_factor"] == pytest.approx(report["float"]["median_ms"] / 160)
+    lines = as_text({"sound": "hiss", **report}, list(files)).splitlines()
+    assert lines[1].startswith(f"torch   {len(said)} words; ")
+    assert f"{len(said)} words, {len(said)} of them as with torch, the same text; " in lines[2]
+
+
 def test_another_model_is_seen_to_differ(exported):
     other = copy.deepcopy(exported.model)
     with torch.no_grad():
         other.head.linear.bias[0] += 5
-    report = parity_report(other, {"float": exported.float}, loud_and_soft(2), DETECTOR)
+    report = parity_report(other, {"float": exported.float}, loud_and_soft(2))
     assert report["float"]["max_logit_difference"] == pytest.approx(5, abs=1e-3)
     assert report["float"]["mean_logit_difference"] == pytest.approx(5 / 4, abs=1e-3)
     assert report["float"]["frames_of_equal_label"] < 50
@@ -61,6 +77,26 @@ def test_command_writes_the_file_and_the_report(exported, tmp_path, capsys, monk
     assert f"step.onnx, {out.stat().st_size / 1000:.0f} kB" in printed
     assert report["float"]["max_logit_difference"] <= 1e-4
     assert report["about"]["tuned"] is False
+
+
+@pytest.mark.parametrize(("given", "blocks"), [([], 4), (["--blocks", "2"], 2)])
+def test_command_exports_a_model_that_writes_in_steps_of_several_blocks(
+    written, tmp_path, capsys, monkeypatch, given, blocks
+):
+    asked = {}
+
+    def export(model, path, **settings):
+        asked.update(settings)
+        write_whole(path, written.float.read_bytes())
+
+    monkeypatch.setattr(run, "export_onnx", export)
+    save_checkpoint(tmp_path / "run", "best", written.model, step=1, info={"timing": TIMING})
+    audio = write_wav(tmp_path / "sound.wav", loud_and_soft(2))
+    out = tmp_path / "words.onnx"
+    assert main(["export", str(tmp_path / "run"), "--onnx", str(out), "--audio", str(audio), *given]) == 0
+    assert (asked["blocks"], asked["timing"], asked["detector"]) == (blocks, TIMING, None)
+    assert "the same text" in capsys.readouterr().out
+    assert json.loads((tmp_path / "words.report.json").read_text())["about"]["tuned"] is True
 
 
 def test_command_refuses_what_cannot_be_exported_in_one_line(tmp_path, capsys):

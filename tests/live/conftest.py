@@ -5,8 +5,11 @@ import signal
 import numpy as np
 import pytest
 
+from drsn_audio.decoding.units import Units
+from drsn_audio.labels import BLANK
 from drsn_audio.streaming.detector import Detector, DetectorConfig
 from drsn_audio.streaming.samples import check_samples
+from drsn_audio.streaming.writer import Writer
 
 RATE, BLOCK = 16000, 1280
 LABELS = ["on", "off", "silence"]
@@ -26,16 +29,37 @@ class LoudStream:
         self.waiting = np.concatenate([self.waiting, check_samples(samples)])
         blocks = self.waiting[: len(self.waiting) // BLOCK * BLOCK].reshape(-1, BLOCK)
         self.waiting = self.waiting[blocks.size :]
-        loud = np.abs(blocks).max(axis=1, initial=0) > 0.5
-        return self.detector.step(np.stack([loud, np.zeros_like(loud), ~loud], axis=1).astype(np.float32))
+        return self.detector.step(self.probabilities(np.abs(blocks).max(axis=1, initial=0) > 0.5))
+
+    def probabilities(self, loud):
+        return np.stack([loud, np.zeros_like(loud), ~loud], axis=1).astype(np.float32)
 
     def flush(self):
-        return self.feed(np.zeros(-len(self.waiting) % BLOCK, np.float32))
+        return self.feed(np.zeros(-len(self.waiting) % BLOCK, np.float32)) + self.detector.finish()
+
+
+class WritingStream(LoudStream):
+    """The same, of a model that writes: what is loud is O, N and the end of a word in turn, else there is blank."""
+
+    def __init__(self):
+        super().__init__()
+        self.labels = [BLANK, "|", "O", "N"]
+        self.detector, self.letters = Writer(Units("characters", self.labels), self.frame_s), 0
+
+    def probabilities(self, loud):
+        turns = (self.letters + np.cumsum(loud) - 1) % 3
+        self.letters += int(loud.sum())
+        return np.eye(4, dtype=np.float32)[np.where(loud, np.array([2, 3, 1])[turns], 0)]
 
 
 @pytest.fixture
 def loud_stream():
     return LoudStream()
+
+
+@pytest.fixture
+def writing_stream():
+    return WritingStream()
 
 
 @pytest.fixture

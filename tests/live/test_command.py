@@ -46,6 +46,13 @@ def stream(monkeypatch, capsys, loud_stream):
 
 
 @pytest.fixture
+def writing(monkeypatch, stream, writing_stream):
+    """The same with a stream whose model writes."""
+    monkeypatch.setattr(command, "open_stream", lambda *_: writing_stream)
+    return stream
+
+
+@pytest.fixture
 def wav(tmp_path, bursts):
     sf.write(tmp_path / "a.wav", bursts, RATE)
     return tmp_path / "a.wav"
@@ -109,6 +116,48 @@ def test_a_terminal_shows_the_level_and_nothing_is_left_of_it(stream, wav, monke
     assert drawn[-1].startswith("3.0 s heard")
     assert all("\n" not in line for line in drawn[:-1])
     assert stream(wav, "--quiet")[2] == []
+
+
+def test_words_are_lines_once_they_are_sealed(writing, wav):
+    """O, N in the blocks from 0.96 and 1.04 s on, the end of the word from 2.0 s on, then O."""
+    status, out, err = writing(wav)
+    assert (status, out) == (0, ["0.96-1.12 s\tON\t1.000", "2.08-2.16 s\tO\t1.000"])
+    assert err[1].startswith("3.0 s heard, 2 events")
+
+
+def test_words_as_json_come_letter_by_letter(writing, wav):
+    *events, summary = map(json.loads, writing(wav, "--json")[1])
+    assert [(event["kind"], event["label"], event["time"]) for event in events] == [
+        ("partial", "O", 1.04), ("partial", "ON", 1.12), ("final", "ON", 2.08), ("partial", "O", 2.16),
+        ("final", "O", 3.52),
+    ]  # fmt: skip
+    assert summary["events"] == 2
+
+
+def test_the_word_that_grows_is_drawn_in_place(writing, wav, monkeypatch, capsys):
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    monkeypatch.setattr("drsn_audio.live.meter.REFRESH_S", 0.0)
+    assert main(["stream", str(wav)]) == 0
+    out, err = capsys.readouterr()
+    assert out == "0.96-1.12 s\tON\t1.000\n2.08-2.16 s\tO\t1.000\n"
+    _, *drawn = err.split("\r\x1b[K")
+    beginnings = [line.split("...")[0] for line in drawn if "...  " in line]
+    assert list(dict.fromkeys(beginnings)) == ["O", "ON"]
+    assert len(beginnings) > 10  # until it is sealed
+    assert drawn[-1].startswith("3.0 s heard")
+
+
+@pytest.mark.parametrize("form", [[], ["--json"]])
+def test_word_accuracy(writing, wav, tmp_path, form):
+    """ "ON O" where "on and off" was said: one right, one of the others substituted, one left out."""
+    (tmp_path / "r.txt").write_text("on and off\n")
+    status, out, _ = writing(wav, "--reference", tmp_path / "r.txt", *form)
+    assert status == 0
+    if form:
+        figures = json.loads(out[-1])["reference"]
+        assert (figures["hits"], figures["substitutions"], figures["deletions"]) == (1, 1, 1)
+    else:
+        assert out[2:] == ["words\t33.3 %: 1 of 3 right, 1 substituted, 1 left out, 0 inserted (WER 66.7 %)"]
 
 
 @pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
@@ -216,8 +265,8 @@ def test_nothing_heavy_is_imported_for_a_pipe_and_a_closed_stdout_is_no_tracebac
 # models
 
 
-def checkpoint(folder, pool):
-    names = {"preset": "10k", "pool": pool, "frontend": {"name": "logmel"}, "labels": ["on", "off", "silence"]}
+def checkpoint(folder, pool, **model):
+    names = {"preset": "10k", "pool": pool, "frontend": {"name": "logmel"}, "labels": ["on", "off", "silence"], **model}
     return save_checkpoint(folder, "best", AudioModel(config_from_dict({"model": names}).model), step=1, info={}).parent
 
 
@@ -226,6 +275,21 @@ def test_a_model_of_whole_clips_is_named_with_what_to_do(tmp_path):
         InputError, match=r"cannot stream: give --model .*commands-12-stream, or use drsn-audio classify"
     ):
         open_stream(str(checkpoint(tmp_path, "clip")), [], 0.0)
+
+
+def test_a_model_that_writes(tmp_path, wav, capsys):
+    ctc = {"head": "ctc", "labels": ["<blank>", "on", "off"]}
+    with pytest.raises(
+        InputError, match=r"cannot stream: give --model .*words-20-stream, or use drsn-audio transcribe"
+    ):
+        open_stream(str(checkpoint(tmp_path / "clip", "clip", **ctc)), [], 0.0)
+    model = checkpoint(tmp_path / "m", "causal", **ctc)
+    assert open_stream(str(model), [], 0.0).detector.units.kind == "words"
+    for given in (["0.5"], 0.0), ([], 1.0):
+        with pytest.raises(InputError, match="writes what is said and has no thresholds"):
+            open_stream(str(model), *given)
+    assert main(["stream", str(wav), "--model", str(model), "--json", "--quiet"]) == 0
+    assert json.loads(capsys.readouterr().out.splitlines()[-1])["heard_s"] == 3.0
 
 
 def test_a_causal_model_streams(tmp_path, wav, capsys):

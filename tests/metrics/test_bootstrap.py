@@ -59,6 +59,38 @@ def test_all_right_and_all_wrong_have_no_width():
     assert bootstrap_mean(np.zeros(35), speakers, noises, seed=0) == (0, 0, 0)
 
 
+def test_with_weights_every_mean_is_a_ratio_of_sums():
+    # Errors / words of speakers a, b: 3/10, 0/2. Resamples (a, a), (a, b), (b, b): 3/10, 3/12, 0/2.
+    errors, words, speakers = [1, 2, 0], [4, 6, 2], ["a", "a", "b"]
+    assert bootstrap_mean(errors, speakers, weights=words, seed=0, confidence=0.4) == (0.25, 0.25, 0.25)
+    assert bootstrap_mean(errors, speakers, weights=words, seed=0) == (0.25, 0.0, 0.3)
+    values, speakers, noises = crossed_trials(9, 6, seed=3)
+    assert bootstrap_mean(values, speakers, noises, weights=np.ones(54), seed=0) == bootstrap_mean(
+        values, speakers, noises, seed=0
+    )
+
+
+def test_a_group_mean_is_a_ratio_too():
+    # street 2/4, machinery 1/10; a single speaker and recording of each kind.
+    interval = bootstrap_mean([2, 0, 1], [*"aaa"], groups=["s", "m", "m"], weights=[4, 4, 6], seed=0)
+    assert interval.mean == pytest.approx((0.5 + 0.1) / 2)
+    assert np.isnan(interval.low)
+
+
+def test_words_heard_where_nobody_spoke_count():
+    # Two errors in an utterance without a word, by a speaker of others: (2 + 1) / (0 + 5).
+    assert bootstrap_mean([2, 1], ["a", "a"], [0, 1], weights=[0, 5], seed=0).mean == pytest.approx(3 / 5)
+    # Resamples of the speaker without words alone have no mean: the rest are (1 + 2) / 5 and 1/5.
+    interval = bootstrap_mean([2, 1], ["a", "b"], weights=[0, 5], seed=0)
+    assert interval == pytest.approx((3 / 5, 1 / 5, 3 / 5))
+
+
+def test_a_difference_of_ratios_is_paired():
+    errors_a, errors_b, words = [3, 1], [1, 0], [5, 5]
+    difference = bootstrap_difference(errors_a, errors_b, ["a", "b"], weights=words, seed=0)
+    assert difference == pytest.approx((3 / 10, 1 / 5, 2 / 5))
+
+
 def test_a_single_speaker_or_recording_does_not_vary():
     values, _, noises = crossed_trials(6, 8, seed=2)
     alone = ["only"] * values.size
@@ -159,6 +191,9 @@ def test_thousands_of_speakers_and_recordings():
         ({"speakers": ["a"]}, r"speakers have shape \(1,\) for 2 trials"),
         ({"noises": ["a", "b", "c"]}, r"noises have shape \(3,\) for 2 trials"),
         ({"groups": "ab"}, r"groups have shape \(\) for 2 trials"),
+        ({"weights": [1]}, r"weights of shape \(1,\) for 2 trials"),
+        ({"weights": [1, -1]}, "weights of shape .* 0 or more"),
+        ({"weights": [0, 3], "groups": [0, 1]}, "weights are all 0 in a group"),
         ({"replicates": 0}, "0 replicates: give at least 1"),
         ({"confidence": 95}, "confidence is 95: give a share between 0 and 1"),
     ],

@@ -90,3 +90,11 @@ def test_gradients_in_either_memory_format(memory_format, grad_format):
     weight = torch.randn(3, 3, 4, 5, generator=generator, dtype=torch.float64).to(memory_format=grad_format)
     mask = frame_mask(torch.tensor([5, 3, 1]), 5, torch.float64)
     assert gradcheck(lambda x: (norm(x, mask) * weight).contiguous(memory_format=grad_format), (x.requires_grad_(),))
+
+
+def test_a_single_value_a_channel_is_no_statistic():
+    norm = MaskedBatchNorm2d(2).train()
+    norm.running_mean, norm.running_var = torch.tensor([1.0, 2.0]), torch.tensor([4.0, 9.0])
+    y = norm(torch.tensor([3.0, 5.0]).view(1, 2, 1, 1))
+    torch.testing.assert_close(y.flatten(), torch.tensor([1.0, 1.0]), atol=1e-4, rtol=0)
+    assert norm.running_mean.tolist() == [1.0, 2.0]

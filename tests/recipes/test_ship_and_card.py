@@ -116,7 +116,7 @@ def test_names_and_sizes_that_cannot_be(recipe, run, tmp_path, monkeypatch):
     for name in ("Tones", "../tones", "a b", ""):
         with pytest.raises(ConfigError, match="a name is of lower-case words"):
             ship.ship(run[0], name, tmp_path / "package")
-    monkeypatch.setattr(ship, "LARGEST_BYTES", 1000)
+    monkeypatch.setattr(ship, "LARGEST_BYTES", {"keyword": 1000})
     with pytest.raises(ConfigError, match="what the package carries is below 1,000"):
         ship.ship(run[0], "tones-3", tmp_path / "package")
 

@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from drsn_audio.config import SILENCE, UNKNOWN
 from drsn_audio.errors import InputError
+from drsn_audio.labels import SILENCE, UNKNOWN
 from drsn_audio.streaming.detector import NO_KEYWORDS, Detector, DetectorConfig
 from drsn_audio.streaming.event import Event
 

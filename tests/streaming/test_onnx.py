@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from drsn_audio.errors import InputError
+from drsn_audio.labels import BLANK
 from drsn_audio.streaming.detector import DetectorConfig
 from drsn_audio.streaming.onnx import FORMAT, KEY, NEXT, OnnxStep, OnnxStream, decode_array, encode_array
 
@@ -98,6 +99,44 @@ def test_an_event_is_told_when_its_block_is_heard(path):
     assert (event.label, event.time, event.end) == ("no", 0.2, 0.2)
     assert event.start == pytest.approx(0.05)
     assert event.score == pytest.approx(1 / (1 + np.exp(0.25)), abs=1e-4)
+
+
+def writing_step(folder):
+    """The same as a model that writes: "yes" where a block's total is positive, "no" where it is negative."""
+    labels = {
+        "labels": [BLANK, "yes", "no"],
+        "temperature": 1.0,
+        "detector": None,
+        "beginning": {"sum": encode_array(np.array([[-9.0]]))},
+    }
+    timing = {"start_s": {"yes": 0.15}, "end_s": {}, "default": [0.1, 0.05]}
+    return write_step(folder / "words.onnx", **labels, writer={"units": "words", "timing": timing})
+
+
+@pytest.mark.parametrize("size", [1, 3, 4, 22])
+def test_a_model_that_writes_gives_words_and_seals_the_last_at_the_end(tmp_path, size):
+    """Two blocks of 0.1 s are "yes", two "no", two "yes"; timing says when each began and ended."""
+    sound = np.array([1] * 8 + [-1] * 8 + [1] * 6, np.float32)
+    stream = OnnxStream(writing_step(tmp_path))
+    events = [event for begin in range(0, 22, size) for event in stream.feed(sound[begin : begin + size])]
+    assert [event.kind for event in events] == ["partial", "final", "partial", "final", "partial"]
+    events += stream.flush()
+    assert told(events) == [("yes", 0.1), ("yes", 0.3), ("no", 0.3), ("no", 0.5), ("yes", 0.5), ("yes", 0.6)]
+    places = [(event.start, event.end) for event in events if event.kind == "final"]
+    assert np.array(places) == pytest.approx(np.array([[0, 0.1], [0.2, 0.3], [0.35, 0.45]]))
+    with pytest.raises(InputError, match="writes what is said and has no thresholds"):
+        OnnxStream(tmp_path / "words.onnx", DETECTOR)
+
+
+def test_the_state_of_a_model_that_writes_is_saved_within_a_word(tmp_path):
+    stream, sound = OnnxStream(writing_step(tmp_path)), np.ones(14, np.float32)
+    stream.feed(sound[:6])
+    np.savez(tmp_path / "state.npz", **stream.state)
+    again = OnnxStream(tmp_path / "words.onnx")
+    again.state = np.load(tmp_path / "state.npz")
+    events = stream.feed(sound[6:]) + stream.flush()
+    assert again.feed(sound[6:]) + again.flush() == events
+    assert [event.kind for event in events] == ["final"]
 
 
 def test_what_is_no_sound_is_refused_and_not_heard(path):

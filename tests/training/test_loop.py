@@ -13,7 +13,8 @@ from drsn_audio.datasets.noise_pool import NoisePool
 from drsn_audio.evaluation.keyword import run_trials
 from drsn_audio.models.checkpoint import load_checkpoint
 from drsn_audio.models.model import AudioModel
-from drsn_audio.training.loop import Planned, class_log_prior, train
+from drsn_audio.training.keyword import Planned, class_log_prior
+from drsn_audio.training.loop import train
 
 
 def weights(config, folder, **changes):

@@ -6,7 +6,9 @@ import pytest
 import torch
 
 from drsn_audio.config import ConfigError
-from drsn_audio.models.checkpoint import load_checkpoint
+from drsn_audio.decoding.units import CHARACTERS
+from drsn_audio.labels import BLANK
+from drsn_audio.models.checkpoint import load_checkpoint, save_checkpoint
 from drsn_audio.models.model import AudioModel
 from drsn_audio.training.start import start_from
 
@@ -49,3 +51,14 @@ def test_what_both_know_is_answered_as_before(run, config):
 def test_other_layers_are_refused(run, config):
     with pytest.raises(ConfigError, match=r"another model \(shrinkage differ\)"):
         start_from(fresh(config, shrinkage="none"), str(run))
+
+
+def test_a_model_that_writes_letters_starts_from_one_that_writes_words(config, tmp_path):
+    size = {"head": "ctc", "width": 4, "mixer_width": 8, "mixer": [1, 2], "time_reduction": 4}
+    words = fresh(config, **size, labels=[BLANK, "A", "GO"])
+    save_checkpoint(tmp_path, "best", words, step=1, info={})
+    letters = fresh(config, **size, units="characters", labels=CHARACTERS)
+    assert start_from(letters, str(tmp_path)) == [BLANK, "A"]
+    old, new = words.state_dict(), letters.state_dict()
+    assert torch.equal(new["head.linear.weight"][[0, CHARACTERS.index("A")]], old["head.linear.weight"][[0, 1]])
+    assert torch.equal(new["head.mixer.join.weight"], old["head.mixer.join.weight"])

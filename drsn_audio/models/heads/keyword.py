@@ -8,7 +8,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from drsn_audio.config import SILENCE, ModelConfig
+from drsn_audio.config import ModelConfig
+from drsn_audio.labels import SILENCE
 from drsn_audio.memory import Memory
 from drsn_audio.models.encoder import Features
 from drsn_audio.nn.masking import frame_mask, masked_mean

@@ -1,0 +1,179 @@
+"""The work of `drsn-audio evaluate`: a table on stdout; run.json, the table and pictures in a folder."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+from rich.progress import Progress
+
+from drsn_audio.api import Recognizer, load, load_transcriber
+from drsn_audio.config import ConfigError, DataConfig, EvaluateConfig, NoiseSource, load_config
+from drsn_audio.datasets.manifests import scan_cuts
+from drsn_audio.errors import InputError
+from drsn_audio.evaluation.transcription import evaluate_transcription
+from drsn_audio.reports.transcription import transcription_terminal, write_transcription_report
+from drsn_audio.transcribing.command import beam_config
+from drsn_audio.transcribing.options import given_of_beam
+from drsn_audio.transcribing.transcriber import Transcriber
+
+if TYPE_CHECKING:
+    from drsn_audio.decoding.beam import BeamConfig
+
+# Options, model and what all evaluations are given -> run.json's content.
+Evaluate = Callable[[argparse.Namespace, Any, dict[str, Any]], dict[str, Any]]
+
+
+def run(options: argparse.Namespace) -> int:
+    """Returns the exit status, 0.
+
+    Raises:
+        InputError: options that do not go together, a model, a manifest or a file that cannot be used.
+    """
+    of_noise = {key: getattr(options, key) for key in ("snr", "draws", "level", "folds", "kinds")}
+    lonely = [f"--{key}" for key, value in of_noise.items() if value and not options.noise]
+    if lonely:
+        raise ConfigError(f"{', '.join(lonely)} without --noise: name the noise manifests to mix in")
+    model = load(options.model, options.device)
+    evaluate, terminal, write = _evaluation(options, model)
+    if options.out:  # before the work, which would be lost where nothing can be written
+        Path(options.out).mkdir(parents=True, exist_ok=True)
+    with Progress(console=Console(stderr=True), disable=options.quiet, transient=True) as progress:
+        facts = evaluate(options, model, {"name": model_name(options.model), "progress": progress})
+    Console().print(terminal(facts))
+    if options.out:
+        for path in write(facts, options.out):
+            print(path, file=sys.stderr)
+    return 0
+
+
+def evaluate_run(run: Path, overrides: Sequence[str], options: argparse.Namespace) -> list[Path]:
+    """A run of a model that writes, on its config's test manifests and noise: prints the tables, writes run.json,
+    table.md and the picture into the folder; returns their paths. `options`: device, and those of the beam search.
+
+    Raises:
+        ConfigError: overrides of what is trained already.
+        InputError: a run, a manifest or a file that cannot be used.
+    """
+    foreign = [word for word in overrides if not word.startswith(("evaluate.", "data."))]
+    if foreign:
+        raise ConfigError(f"{', '.join(foreign)}: the model is trained already: override evaluate.* and data.* only")
+    config = load_config(run / "config.yaml", overrides)
+    model = load_transcriber(run, options.device)
+    with Progress(console=Console(stderr=True), transient=True) as progress:
+        facts = transcription_facts(
+            model,
+            config.data.test,
+            config.data.noise_test,
+            beam_config(options, model),
+            name=model_name(run),
+            data=config.data,
+            evaluate=config.evaluate,
+            progress=progress,
+        )
+    Console().print(transcription_terminal(facts))
+    return write_transcription_report(facts, run)
+
+
+def model_name(source: str | Path) -> str:
+    """What tables call the model of a run folder, a checkpoint's .json or a shipped name."""
+    place = Path(source).resolve()
+    return (place.parent if place.suffix == ".json" else place).name
+
+
+def transcription_facts(
+    model: Transcriber,
+    manifests: Sequence[str],
+    noise: Sequence[NoiseSource],
+    beam: BeamConfig | None = None,
+    **settings: Any,
+) -> dict[str, Any]:
+    """`evaluate_transcription` of a loaded model, by beam search where `beam` is given."""
+    decoding: dict[str, Any] = {}
+    if beam is not None:
+        from drsn_audio.decoding.beam import BeamDecoder
+
+        decoder = BeamDecoder(model.units, beam)
+        told = {"kind": "beam search", **beam.to_dict()}
+        decoding = {"decode": lambda log_probabilities: decoder.decode(log_probabilities).text, "decoder": told}
+    return evaluate_transcription(
+        model.module,
+        manifests,
+        noise,
+        units=model.units,
+        as_written=model.as_written,
+        checkpoint=model.info,
+        **decoding,
+        **settings,
+    )
+
+
+def _evaluation(
+    options: argparse.Namespace, model: Recognizer | Transcriber
+) -> tuple[Evaluate, Callable[[dict[str, Any]], Any], Callable[[dict[str, Any], str], list[Path]]]:
+    """By model and manifest: how it is evaluated, how that is shown and how it is written."""
+    streams = (next(scan_cuts(options.manifest[0])).get("custom") or {}).get("stream")
+    if isinstance(model, Transcriber):
+        if streams:
+            raise InputError(f"{options.manifest[0]}: streams of keywords, and {options.model} names none: use another")
+        return _transcription, transcription_terminal, write_transcription_report
+    beam = [f"--{name.replace('_', '-')}" for name in given_of_beam(options)]
+    if beam:
+        raise InputError(f"{', '.join(beam)}: {options.model} names keywords, which no beam search finds: leave it out")
+    if streams:
+        from drsn_audio.reports.streams import streams_terminal, write_streams_report
+
+        return _streams, streams_terminal, write_streams_report
+    from drsn_audio.reports.folder import write_report
+    from drsn_audio.reports.table import terminal_table
+
+    return _keywords, terminal_table, write_report
+
+
+def _keywords(options: argparse.Namespace, model: Recognizer, given: dict[str, Any]) -> dict[str, Any]:
+    from drsn_audio.evaluation.run import evaluate_keywords
+
+    return evaluate_keywords(
+        model.module, options.manifest, _noise_of(options), checkpoint=model.info, **_settings(options), **given
+    )
+
+
+def _transcription(options: argparse.Namespace, model: Transcriber, given: dict[str, Any]) -> dict[str, Any]:
+    beam = beam_config(options, model)
+    return transcription_facts(model, options.manifest, _noise_of(options), beam, **_settings(options), **given)
+
+
+def _streams(options: argparse.Namespace, model: Recognizer, given: dict[str, Any]) -> dict[str, Any]:
+    from drsn_audio.evaluation.streams import evaluate_streams
+
+    if options.noise:
+        raise ConfigError(f"{options.manifest[0]}: streams hold their noise already: leave out --noise")
+    return evaluate_streams(
+        model.module,
+        model.detector_config(),
+        options.manifest,
+        temperature=model.temperature,
+        checkpoint=model.info,
+        seed=options.seed,
+        **given,
+    )
+
+
+def _noise_of(options: argparse.Namespace) -> list[NoiseSource]:
+    return [NoiseSource(manifest, options.kinds, options.folds) for manifest in options.noise]
+
+
+def _settings(options: argparse.Namespace) -> dict[str, Any]:
+    defaults = EvaluateConfig()
+    return {
+        "data": DataConfig(level=options.level or "p56"),
+        "evaluate": EvaluateConfig(
+            seed=options.seed,
+            snr_db=options.snr or defaults.snr_db,
+            draws=defaults.draws if options.draws is None else options.draws,
+        ),
+    }

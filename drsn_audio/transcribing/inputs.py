@@ -1,0 +1,107 @@
+"""What is to be transcribed: files, folders, globs, and manifests of cuts."""
+
+from __future__ import annotations
+
+import glob
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from drsn_audio.audio import AudioError
+from drsn_audio.hearing import Hearing
+
+Blocks = Iterator[np.ndarray]
+
+
+@dataclass(frozen=True)
+class Input:
+    """relative: where its transcript goes below a folder, but for the ending. cut: as found, if of a manifest."""
+
+    path: Path
+    relative: Path
+    cut: dict[str, Any] | None = None
+    blocks: Callable[[], Blocks] = field(compare=False, kw_only=True)
+
+    def __str__(self) -> str:
+        return str(self.path)
+
+    @property
+    def id(self) -> str:
+        """The cut's; of a file none."""
+        return str(self.cut["id"]) if self.cut else ""
+
+    @property
+    def key(self) -> str:
+        """Tells it from any other, whatever folder one stands in."""
+        return f"{self.path.absolute()}#{self.id}" if self.cut else str(self.path.absolute())
+
+    def stamp(self) -> list[float] | None:
+        """Changes with the file: bytes, time of its change, and the part of it that is meant; None: it is not there."""
+        try:
+            status = os.stat(self.path)
+        except OSError:
+            return None
+        part = [self.cut["start"], self.cut["duration"]] if self.cut else []
+        return [status.st_size, status.st_mtime_ns, *part]
+
+
+def is_one_file(place: str) -> bool:
+    """Whether a place is one sound, named outright, be it there or not."""
+    return not (os.path.isdir(place) or place.endswith((".jsonl", ".jsonl.gz")) or glob.has_magic(place))
+
+
+def find_inputs(place: str, hearing: Hearing) -> Iterator[Input]:
+    """The sounds of one place, in the order of the manifest or of the paths.
+
+    Raises:
+        AudioError: nothing there.
+        ManifestError: a manifest that cannot be used.
+    """
+    if is_one_file(place):  # which needs no more than its name
+        path = Path(place)
+        yield Input(path, Path(path.name), blocks=lambda: hearing.file(path))
+        return
+    from drsn_audio.datasets.mix_inputs import find_speech, search_root
+
+    for found in find_speech(place):
+        if found.cut is None:
+            path = search_root(place) / found.relative
+            yield Input(path, found.relative, blocks=_file_blocks(path, hearing))
+        else:
+            yield Input(found.path, found.relative, found.cut, blocks=_cut_blocks(found.path, found.cut, hearing))
+
+
+def _file_blocks(path: Path, hearing: Hearing) -> Callable[[], Blocks]:
+    return lambda: hearing.file(path)
+
+
+def _cut_blocks(path: Path, cut: dict[str, Any], hearing: Hearing) -> Callable[[], Blocks]:
+    """A cut that is a whole file is read in blocks; of another all is read."""
+    if _is_whole(cut):
+        return _file_blocks(path, hearing)
+    return lambda: iter([_load(path, cut, hearing.sample_rate)])
+
+
+def _is_whole(cut: dict[str, Any]) -> bool:
+    recording = cut["recording"]
+    missing_s = recording["duration"] - cut["duration"]
+    one_channel = len(recording.get("channel_ids") or [0]) == 1
+    plain = not recording.get("transforms")
+    return cut["start"] == 0 and abs(missing_s) * recording["sampling_rate"] < 1 and one_channel and plain
+
+
+def _load(path: Path, cut: dict[str, Any], sample_rate: int) -> np.ndarray:
+    from lhotse.serialization import deserialize_item
+
+    from drsn_audio.datasets.manifests import load_cut
+
+    try:
+        loaded = deserialize_item(cut)
+    except Exception as error:  # lhotse has many
+        reason = " ".join(str(error).split())[:200]
+        raise AudioError(f"{path}: its cut {cut['id']} cannot be read ({reason}): prepare it again") from None
+    return load_cut(loaded, sample_rate)
