@@ -22,6 +22,7 @@ LINKED = (
     "LICENSE",
     "recipes/*/results/**/*.png",
     "recipes/*/results/**/*.json",
+    "recipes/*/results/**/*.jsonl",
     "drsn_audio/**/*.py",
     "recipes/*/*.py",
 )
