@@ -12,7 +12,7 @@ ROOT = Path(__file__).resolve().parents[1]
 TOP_FOLDERS = ("drsn_audio", "recipes", "benchmarks")
 
 LAYERS = (
-    ("_version", "errors", "files", "labels", "pretrained"),
+    ("_version", "errors", "files", "labels", "presets", "pretrained"),
     ("config", "audio", "memory", "smoothing"),
     ("nn", "frontends", "noise", "metrics", "decoding", "hearing"),
     ("models", "corpora"),
