@@ -156,7 +156,7 @@ class TrainConfig:
     label_smoothing: float = 0.1
     logit_adjustment: float = 0.0  # how far the shares of the classes in training are divided out: 0 to 1
     ema_decay: float = 0.998  # per step
-    max_padded_s: float = 0.0  # ctc: seconds of sound a batch, padding included; 0: batch_size utterances
+    max_padded_s: float = 0.0  # ctc, of utterances: seconds of sound a batch, padding included; strings: batch_size
     label_prior: float = 0.0  # how far the frequency of each label, blank above all, is divided out in the CTC loss
     stretch_s: float = 0.0  # causal models: train on stretches of a stream, at most so long; 0: on clips of clip_s
     carry_share: float = 0.8  # of the stretches that go on where another one ended

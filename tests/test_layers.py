@@ -23,6 +23,7 @@ LAYERS = (
     ("live", "evaluating"),
     ("commands",),
     ("cli",),
+    ("recipe",),
     ("__main__", "recipes", "benchmarks"),
 )
 LAYER = {part: height for height, parts in enumerate(LAYERS) for part in parts}

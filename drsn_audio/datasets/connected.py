@@ -14,17 +14,15 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-from lhotse import Recording, SupervisionSegment
-from lhotse.audio import AudioSource
-from lhotse.cut import Cut, MonoCut
+from lhotse import SupervisionSegment
+from lhotse.cut import Cut
 from lhotse.supervision import AlignmentItem
 
-from drsn_audio.audio import write_audio
 from drsn_audio.corpora.cuts import write_cuts
 from drsn_audio.datasets.connect import connect, cut_word
 from drsn_audio.datasets.draws import draw_generator
 from drsn_audio.datasets.manifests import AudioStore
-from drsn_audio.datasets.streams import PEAK
+from drsn_audio.datasets.streams import PEAK, write_recording
 from drsn_audio.errors import InputError
 from drsn_audio.noise.level import rms_db
 
@@ -151,17 +149,8 @@ def write_strings(
 
 def _write(plan: StringPlan, level_db: float, folder: Path, set_name: str, store: AudioStore) -> Cut:
     wave, spans, level_db = render_string(plan, level_db, store)
-    path, rate = Path(set_name) / f"{plan.name}.flac", store.sample_rate
-    write_audio(folder / path, wave, rate, "PCM_16")
-    recording = Recording(
-        id=plan.name,
-        sources=[AudioSource(type="file", channels=[0], source=str(path))],
-        sampling_rate=rate,
-        num_samples=len(wave),
-        duration=len(wave) / rate,
-    )
-    cut: MonoCut = recording.to_cut()
-    cut.id = plan.name
+    rate = store.sample_rate
+    cut = write_recording(folder, set_name, plan.name, wave, rate)
     texts = [cut.supervisions[0].text for cut in plan.words]
     items = [
         AlignmentItem(text, start / rate, (stop - start) / rate)

@@ -134,21 +134,32 @@ def write_streams(
     write_cuts(cuts, folder / f"{set_name}.jsonl.gz")
 
 
+def write_recording(folder: Path, set_name: str, name: str, wave: np.ndarray, sample_rate: int) -> MonoCut:
+    """Write FOLDER/SET_NAME/NAME.flac; returns its cut, which names the file relative to FOLDER.
+
+    Raises:
+        AudioError: the file cannot be written.
+    """
+    path = Path(set_name) / f"{name}.flac"
+    write_audio(folder / path, wave, sample_rate, "PCM_16")
+    recording = Recording(
+        id=name,
+        sources=[AudioSource(type="file", channels=[0], source=str(path))],
+        sampling_rate=sample_rate,
+        num_samples=len(wave),
+        duration=len(wave) / sample_rate,
+    )
+    cut: MonoCut = recording.to_cut()
+    cut.id = name
+    return cut
+
+
 def _write_stream(plan: StreamPlan, folder: Path, set_name: str, pool: NoisePool, store: AudioStore) -> Cut:
     sound = render(plan, pool, store)
     wave = sound.speech + sound.noise
     gain = min(1.0, PEAK / float(np.abs(wave).max()))
-    path, rate = Path(set_name) / f"{plan.name}.flac", store.sample_rate
-    write_audio(folder / path, wave * np.float32(gain), rate, "PCM_16")
-    recording = Recording(
-        id=plan.name,
-        sources=[AudioSource(type="file", channels=[0], source=str(path))],
-        sampling_rate=rate,
-        num_samples=len(wave),
-        duration=len(wave) / rate,
-    )
-    cut: MonoCut = recording.to_cut()
-    cut.id = plan.name
+    rate = store.sample_rate
+    cut = write_recording(folder, set_name, plan.name, wave * np.float32(gain), rate)
     words = [word for said in sound.said for word in _words(said, rate)]
     cut.supervisions = [_supervision(plan.name, number, word) for number, word in enumerate(words)]
     cut.custom = {

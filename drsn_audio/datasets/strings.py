@@ -41,7 +41,7 @@ class TrainingStrings(Dataset):
     that a recording. Rows of running speech hold one utterance, whose words are labels or unknown.
 
     Raises:
-        ConfigError: units other than words, a label of which there is no recording, or weights that do not fit.
+        ConfigError: units other than words, a label of which there is no recording, or settings that make no sense.
     """
 
     def __init__(
@@ -60,6 +60,7 @@ class TrainingStrings(Dataset):
     ):
         if units.kind != "words":
             raise ConfigError(f"model.units={units.kind}: strings are of words: set data.strings.rows to 0")
+        _check(strings, units)
         self.draws = TrainingDraws(noise, store, augment, seed, rooms, level)
         self.units, self.strings, self.num_samples = units, strings, num_samples
         self.recordings = _recordings(manifests, units, strings.weights)
@@ -150,6 +151,18 @@ class TrainingStrings(Dataset):
             return self.units.encode(cut.supervisions[0].text.lower())
         except InputError:  # words that are none, and no label for them
             return []
+
+
+def _check(strings: StringsConfig, units: Units) -> None:
+    for key in ("pause_share", "unknown_share", "speech_share"):
+        if not 0 <= getattr(strings, key) <= 1:
+            raise ConfigError(f"data.strings.{key}={getattr(strings, key)}: give a share from 0 to 1")
+    for key in ("gap_s", "pause_s"):
+        bounds = getattr(strings, key)
+        if len(bounds) != 2 or not 0 <= bounds[0] <= bounds[1]:
+            raise ConfigError(f"data.strings.{key}={list(bounds)}: give the shortest and the longest, e.g. [0, 0.5]")
+    if strings.unknown_share and UNKNOWN not in units.index:
+        raise ConfigError(f"data.strings.unknown_share={strings.unknown_share}: {UNKNOWN!r} is no label: give 0")
 
 
 def _recordings(

@@ -4,30 +4,11 @@ example:
   python recipes/librispeech/evaluate.py runs/librispeech-mini --language-model manifests/librispeech-mini/3-gram.arpa
 """
 
-from __future__ import annotations
-
-import argparse
-from pathlib import Path
-
-from drsn_audio.cli import guarded
-from drsn_audio.transcribing.options import add_beam_options
+from drsn_audio.recipe import evaluate_command
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("run", type=Path, help="run folder of train.py")
-    parser.add_argument("--device", default="cpu", help="cpu, cuda, mps (default: cpu)")
-    add_beam_options(parser)
-    parser.add_argument("overrides", nargs="*", metavar="key=value", help="evaluate.* and data.* of its config")
-    options = parser.parse_intermixed_args()
-
-    def run() -> None:
-        from drsn_audio.evaluating import evaluate_run
-
-        for path in evaluate_run(options.run, options.overrides, options):
-            print(path)
-
-    return guarded(run)
+    return evaluate_command(__doc__)
 
 
 if __name__ == "__main__":

@@ -108,6 +108,11 @@ def test_what_cannot_be_strung_is_refused(strings, task):
         strings(size=RATE)
     with pytest.raises(ConfigError, match="units"):
         strings(units=Units("characters", [BLANK, "A", "|"]))
+    with pytest.raises(ConfigError, match=r"unknown_share=0\.12: 'unknown' is no label"):
+        strings(units=Units("words", [BLANK, "low", "mid"]))
+    for wrong in ({"pause_share": 1.5}, {"unknown_share": -0.1}, {"gap_s": [0.5, 0.1]}, {"pause_s": [-1.0, 1.0]}):
+        with pytest.raises(ConfigError, match=f"data.strings.{next(iter(wrong))}"):
+            strings(**wrong)
     with pytest.raises(ConfigError, match=r"strings\.speech"):
         strings(speech_share=0.5)
 

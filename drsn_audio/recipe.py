@@ -1,0 +1,48 @@
+"""Command lines that the recipes of models that write share; each says in its docstring what it is for."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from drsn_audio.cli import guarded
+from drsn_audio.config import load_config
+from drsn_audio.transcribing.options import add_beam_options
+
+
+def train_command(about: str | None) -> int:
+    """A recipe's train.py: a config, and what differs from it as key=value. Returns the exit status."""
+    parser = argparse.ArgumentParser(description=about, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--config", required=True)
+    parser.add_argument("--smoke", action="store_true", help="two steps on synthesised speech, in RUN-smoke")
+    parser.add_argument("overrides", nargs="*", metavar="key=value", help="keys of the config")
+    options = parser.parse_intermixed_args()
+
+    def run() -> None:
+        from drsn_audio.training.loop import train
+        from drsn_audio.training.smoke import smoke_config
+
+        config = load_config(options.config, options.overrides)
+        if options.smoke:
+            config = smoke_config(config, Path(f"{config.run}-smoke"))
+        print(f"best checkpoint: {train(config)}")
+
+    return guarded(run)
+
+
+def evaluate_command(about: str | None) -> int:
+    """A recipe's evaluate.py: a run folder, on its config's test manifests and noise. Returns the exit status."""
+    parser = argparse.ArgumentParser(description=about, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("run", type=Path, help="run folder of train.py")
+    parser.add_argument("--device", default="cpu", help="cpu, cuda, mps (default: cpu)")
+    add_beam_options(parser)
+    parser.add_argument("overrides", nargs="*", metavar="key=value", help="evaluate.* and data.* of its config")
+    options = parser.parse_intermixed_args()
+
+    def run() -> None:
+        from drsn_audio.evaluating import evaluate_run
+
+        for path in evaluate_run(options.run, options.overrides, options):
+            print(path)
+
+    return guarded(run)
