@@ -45,6 +45,8 @@ def test_every_span_holds_its_word_and_the_rest_is_silence(strings, say):
             assert UNITS.labels[label] == (word if word in UNITS.index else UNKNOWN)
             heard, said = example.speech[start:end], say(word, speaker)
             assert np.correlate(heard / np.linalg.norm(heard), said / np.linalg.norm(said), "full").max() > 0.97
+            _, first, last = cut_word(said, RATE)
+            assert end - start == pytest.approx(last - first, abs=3)
             outside[max(0, start - round(BEFORE_S * RATE)) : end + round(AFTER_S * RATE) + 1] = False
         assert not example.speech[outside].any()
         assert example.spans[-1][1] <= SIZE - TAIL_S * RATE
