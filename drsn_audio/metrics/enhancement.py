@@ -7,6 +7,8 @@ import math
 import torch
 from torch import Tensor
 
+from drsn_audio.projection import scaled_parts
+
 
 @torch.no_grad()
 def segmental_snr_db(
@@ -60,3 +62,26 @@ def segmental_snr_db(
     spoken = (speech > 0) & (speech >= loudest * 10 ** (-silence_db / 10))
     snr_db = (10 * torch.log10(speech / error)).clamp(*range_db)
     return snr_db.where(spoken, 0).sum(1) / spoken.sum(1)
+
+
+@torch.no_grad()
+def si_sdr_db(estimate: Tensor, clean: Tensor) -> Tensor:
+    """Scale-invariant signal-to-distortion ratio in dB, [B]: estimate and clean [B, N], aligned with each other.
+
+    Le Roux, Wisdom, Erdogan, Hershey, "SDR - half-baked or well done?", ICASSP 2019, equations 2 and 3:
+    10 log10(|a s|^2 / |a s - x|^2) with a = <x, s> / |s|^2, no means subtracted.
+
+    Returns:
+        float64 [B]; inf where the estimate is the clean wave times a number, -inf where it has nothing of it, NaN for
+        a row whose clean wave is silent.
+
+    Raises:
+        ValueError: the waves differ in shape or are no batches.
+    """
+    if clean.ndim != 2 or clean.shape != estimate.shape:
+        raise ValueError(f"clean {list(clean.shape)} and estimate {list(estimate.shape)}: give both as [B, N]")
+    speech, error = scaled_parts(estimate.double(), clean.double())
+    ratio_db = 10 * torch.log10(speech.square().sum(1) / error.square().sum(1))
+    silent = clean.square().sum(1) == 0
+    nothing = estimate.square().sum(1) == 0
+    return ratio_db.where(~nothing, -math.inf).where(~silent, math.nan)

@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from drsn_audio.metrics.enhancement import segmental_snr_db
+from drsn_audio.metrics.enhancement import segmental_snr_db, si_sdr_db
 
 RATE = 8000
 FRAME = 256  # 32 ms
@@ -83,3 +83,24 @@ def test_what_cannot_be_compared_is_refused():
         segmental_snr_db(torch.ones(10), torch.ones(10), RATE)
     with pytest.raises(ValueError, match="no sample"):
         segmental_snr_db(torch.ones(1, 10), torch.ones(1, 10), RATE, frame_ms=0.01)
+
+
+def test_si_sdr_of_vectors_at_right_angles():
+    # x = (1, 0.1), s = (2, 0): a s = (1, 0), the rest (0, 0.1): 10 log10(1 / 0.01) = 20 dB, whatever the scale.
+    estimate = torch.tensor([[1.0, 0.1], [50.0, 5.0]])
+    assert si_sdr_db(estimate, torch.tensor([[2.0, 0.0], [2.0, 0.0]])).tolist() == pytest.approx([20, 20], abs=1e-6)
+
+
+def test_si_sdr_of_a_tenth_of_noise_that_is_no_part_of_the_speech():
+    speech = square(0.5, 8)
+    other = speech * (-1.0) ** (torch.arange(len(speech)) // FRAME)  # changes its sign every frame: at right angles
+    assert si_sdr_db((speech + 0.1 * other)[None], speech[None]).item() == pytest.approx(20, abs=1e-6)
+
+
+def test_si_sdr_at_its_ends():
+    speech, silence = square(0.5, 2)[None], torch.zeros(1, 2 * FRAME, dtype=torch.float64)
+    assert si_sdr_db(speech, speech).item() == math.inf
+    assert si_sdr_db(silence, speech).item() == -math.inf
+    assert math.isnan(si_sdr_db(speech, silence).item())
+    with pytest.raises(ValueError, match="give both as"):
+        si_sdr_db(speech[0], speech[0])
