@@ -13,7 +13,7 @@ TOP_FOLDERS = ("drsn_audio", "recipes", "benchmarks")
 
 LAYERS = (
     ("_version", "errors", "files", "labels", "presets", "pretrained"),
-    ("config", "audio", "memory", "projection", "smoothing"),
+    ("config", "audio", "memory", "overlap", "projection", "smoothing"),
     ("nn", "frontends", "noise", "metrics", "decoding", "hearing"),
     ("models", "corpora"),
     ("datasets", "streaming"),

@@ -6,6 +6,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from drsn_audio.overlap import delay
+
 
 def apply_gains(wave: Tensor, gains: Tensor, hop: int) -> Tensor:
     """Wave [B, N], gains [B, T, bins] of its T = ceil(N / hop) frames -> wave [B, T * hop], later by `delay` samples.
@@ -29,15 +31,3 @@ def apply_gains(wave: Tensor, gains: Tensor, hop: int) -> Tensor:
         frames = frames * window * (2 * hop / size)
         whole = F.fold(frames.transpose(1, 2), (1, samples.shape[1]), (1, size), stride=(1, hop))
     return whole[:, 0, 0, : gains.shape[1] * hop]
-
-
-def delay(bins: int, hop: int) -> int:
-    """Samples between a sample's coming and its leaving, beside those of a block: what a window has beyond a hop.
-
-    Raises:
-        ValueError: a window that is no even multiple of the hop, whose overlapping squares would not sum to a constant.
-    """
-    size = 2 * (bins - 1)
-    if size < 2 * hop or size % (2 * hop):
-        raise ValueError(f"a window of {size} samples every {hop}: give a window of 2, 4, 6... hops")
-    return size - hop

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from drsn_audio.overlap import delay
+
 
 class Synthesis:
     """Samples and the gains of their frames, block by block -> samples, later by `delay`.
@@ -16,10 +18,8 @@ class Synthesis:
     """
 
     def __init__(self, bins: int, hop: int):
+        self.bins, self.hop, self.delay = bins, hop, delay(bins, hop)
         size = 2 * (bins - 1)
-        if size < 2 * hop or size % (2 * hop):
-            raise ValueError(f"a window of {size} samples every {hop}: give a window of 2, 4, 6... hops")
-        self.bins, self.hop, self.delay = bins, hop, size - hop
         self._window = np.sqrt(0.5 - 0.5 * np.cos(2 * np.pi * np.arange(size) / size)).astype(np.float32)
         self._after = self._window * np.float32(2 * hop / size)
         self.reset()

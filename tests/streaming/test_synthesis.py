@@ -6,7 +6,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from drsn_audio.nn.synthesis import apply_gains, delay
+from drsn_audio.nn.synthesis import apply_gains
+from drsn_audio.overlap import delay
 from drsn_audio.streaming.synthesis import Synthesis
 
 HOP, BINS = 16, 33
@@ -28,7 +29,7 @@ def test_gains_of_one_give_the_wave_back_later(bins: int, hop: int):
     late = delay(bins, hop)
     given_back = apply_gains(wave, torch.ones(2, 40, bins), hop)
     assert late == 2 * (bins - 1) - hop
-    assert (given_back[:, :late] == 0).all() or given_back[:, :late].abs().max() < 1e-6
+    assert given_back[:, :late].abs().max() < 1e-6
     assert torch.allclose(given_back[:, late:], wave[:, : 40 * hop - late], atol=1e-5)
 
 
