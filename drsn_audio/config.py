@@ -47,16 +47,17 @@ class ModelConfig:
     frontend: FrontendConfig = field(default_factory=FrontendConfig)
     encoder: str = ""  # drsn | bc-resnet; none: the preset's
     width: int = 0  # channels of the first stage, doubled (drsn) by each further one; 0: the preset's
+    widths: list[int] = field(default_factory=list)  # channels of each stage, instead of that; drsn only
     blocks: list[int] = field(default_factory=list)  # residual blocks a stage; none: the preset's
     stem_kernel: int = 5  # drsn only
     stem_stride: list[int] = field(default_factory=lambda: [2, 2])  # frequency, time; drsn only
     time_reduction: int = 0  # frames of the spectrogram to one of the logits: later stages do not stride; 0: all do
     mixer_width: int = 0  # channels of the temporal mixer behind the 2-D part; 0: the preset's, or none
-    mixer: list[int] = field(default_factory=list)  # dilations of its residual blocks in time
+    mixer: list[int] = field(default_factory=list)  # dilations of its, or the denoiser's, residual blocks in time
     shrinkage: str = ""  # drsn only: none | se | se-frequency | cs | cw | cw-frequency; empty: the preset's
     pool: str = "clip"  # what thresholds and head average over: clip | causal | causal-cumulative (for streams)
     pool_ms: float = 1000.0  # of causal thresholds: time constant that training begins with; cap of the cumulative
-    head: str = "keyword"  # keyword | ctc
+    head: str = "keyword"  # keyword | ctc | denoise
     units: str = "words"  # of ctc, what a label is: words | characters | sentencepiece
     intermediate_ctc: float = 0.0  # of ctc: weight of the loss of the mixer's middle, to 1 of its end
     clip_answer: str = "last"  # of a causal model, asked for a clip: its last frame | surest: that with least silence
@@ -101,6 +102,15 @@ class StringsConfig:
 
 
 @dataclass(frozen=True)
+class RowsConfig:
+    """Rows of speech, of one speaker each, to train a denoiser on: every one is train.stretch_s long."""
+
+    count: int = 1600  # an epoch
+    weights: list[float] = field(default_factory=list)  # of the manifests of data.train; none: all alike
+    gap_s: list[float] = field(default_factory=lambda: [0.1, 0.6])  # before each utterance or word
+
+
+@dataclass(frozen=True)
 class DataConfig:
     train: list[str] = field(default_factory=list)  # speech manifests
     dev: list[str] = field(default_factory=list)
@@ -112,6 +122,7 @@ class DataConfig:
     silence_share: float = 0.08  # noise-only clips among all in dev and test, labelled "silence"
     sentencepiece: str = ""  # its model (.model), for units: sentencepiece
     strings: StringsConfig = field(default_factory=StringsConfig)
+    rows: RowsConfig = field(default_factory=RowsConfig)
     max_duration_s: float = 30.0  # ctc: longer utterances are counted and left out
     rooms: list[str] = field(default_factory=list)  # manifests of room responses, for augment.reverb_share
 
@@ -159,6 +170,9 @@ class TrainConfig:
     max_padded_s: float = 0.0  # ctc, of utterances: seconds of sound a batch, padding included; strings: batch_size
     label_prior: float = 0.0  # how far the frequency of each label, blank above all, is divided out in the CTC loss
     stretch_s: float = 0.0  # causal models: train on stretches of a stream, at most so long; 0: on clips of clip_s
+    si_sdr_weight: float = 0.1  # denoise, of its losses: SI-SDR in dB
+    spectral_weight: float = 0.5  # multi-resolution spectra
+    magnitude_weight: float = 100.0  # compressed magnitudes
     carry_share: float = 0.8  # of the stretches that go on where another one ended
     hold_s: float = 0.5  # for so long after its end a word is the answer
     workers: int = 0  # loader processes

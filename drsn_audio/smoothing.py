@@ -6,8 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-BLOCK = 32  # frames at once; one decay for all, a single product, takes more
-SHARED_BLOCK = 128
+BLOCK = 32  # frames at once
 SHORT = 8  # frames that are one product with what is before them: a stream's are so few
 CAPPED_BLOCK = 32  # whose weights differ from row to row
 
@@ -23,7 +22,7 @@ def decayed_sum(x: Tensor, decay: Tensor, initial: Tensor) -> Tensor:
         return x
     if frames <= SHORT:
         return _short_decayed_sum(x, decay, initial)
-    size = min(frames, SHARED_BLOCK if len(decay) == 1 else BLOCK)
+    size = min(frames, BLOCK)
     place = torch.arange(size, device=x.device)
     age = place[:, None] - place
     weights = torch.where(age >= 0, decay[..., None] ** age.clamp(min=0), 0)  # [F or 1, t, s]

@@ -111,6 +111,12 @@ class Batch:
         and then the device. The SNR is that of what the room made of the speech, and that before the device.
         Noise alone never lies more than 40 dB below where the speech would: in silence, too, there is a room.
         """
+        return self.mix_and_speech(snr_db)[0]
+
+    def mix_and_speech(self, snr_db: float | None = None) -> tuple[Tensor, Tensor]:
+        """`mix`, and the speech that is in it, [B, N]: in the same room, equalised and amplified as the mix is, but
+        before the device; zeros where nobody speaks.
+        """
         snr = self.snr_db if snr_db is None else torch.full_like(self.snr_db, snr_db)
         speech, level_db = self.heard_speech()
         wave, _ = mix_at_snr(
@@ -121,9 +127,12 @@ class Batch:
             start=self.start,
             lengths=self.length,
         )
+        return apply_effects(self._place(wave), self.effects, self.sample_rate), self._place(speech)
+
+    def _place(self, wave: Tensor) -> Tensor:
+        """The equaliser and the gain of each row."""
         gain_db = self.gain_db[:, None]
-        wave = equalise(wave, self.mix_gains_db + gain_db) if self.mix_gains_db.any() else wave * 10 ** (gain_db / 20)
-        return apply_effects(wave, self.effects, self.sample_rate)
+        return equalise(wave, self.mix_gains_db + gain_db) if self.mix_gains_db.any() else wave * 10 ** (gain_db / 20)
 
     def heard_speech(self) -> tuple[Tensor, Tensor]:
         """Speech [B, N] as it is in the room of each row, and its level [B] in dB re full scale.

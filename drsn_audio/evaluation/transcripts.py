@@ -112,7 +112,7 @@ def ask_transcripts(
         for group in _groups(cuts, max_padded_s):
             longest = max(round(cut.duration * store.sample_rate) for cut in group)
             size = longest + round(TAIL_S * store.sample_rate)
-            examples = [_example(cut, noise, store, size, level, seed, kind, draw) for cut in group]
+            examples = [as_example(cut, noise, store, size, level, seed, kind, draw) for cut in group]
             batch = collate(examples)
             lengths = batch.start + batch.length + round(TAIL_S * store.sample_rate)
             valid = torch.arange(size) < lengths[:, None]
@@ -141,7 +141,7 @@ def _groups(cuts: Sequence[Cut], max_padded_s: float) -> Iterator[list[Cut]]:
         yield group
 
 
-def _example(
+def as_example(
     cut: Cut, noise: NoisePool | None, store: AudioStore, size: int, level: str, seed: int, kind: str, draw: int
 ) -> Example:
     wave = store(cut)

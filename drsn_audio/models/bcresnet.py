@@ -78,10 +78,10 @@ class BCResNet(nn.Module):
                 self.blocks.append(BroadcastedBlock(channels, wider, step, dilation, config.dropout))
                 channels = wider
         self.collapse = nn.Conv2d(channels, channels, 5, padding=(0, 2), groups=channels, bias=False)
-        self.channels, self.bins = 4 * config.width, 1
+        self.levels = [(4 * config.width, 1)]
         self.time_strides: list[int] = []
-        self.output = nn.Conv2d(channels, self.channels, 1, bias=False)
-        self.output_norm = MaskedBatchNorm2d(self.channels)
+        self.output = nn.Conv2d(channels, 4 * config.width, 1, bias=False)
+        self.output_norm = MaskedBatchNorm2d(4 * config.width)
 
     def forward(self, spectrogram: Tensor, lengths: Tensor | None = None, memory: Memory | None = None) -> Features:
         mask = frame_mask(lengths, spectrogram.shape[3], spectrogram.dtype)

@@ -38,32 +38,34 @@ class Stage(nn.ModuleList):
 
 
 class Encoder(nn.Module):
-    """Spectrogram [B, 1, F, T] -> Features: one level a stage, channels doubling from `config.width`.
+    """Spectrogram [B, 1, F, T] -> Features: one level a stage, channels doubling from `config.width`, or `widths`.
 
-    The input is normalised per frequency bin by BatchNorm (statistics of the training set, not of the clip).
+    `levels` are the channels and bins of each. The input is normalised per frequency bin by BatchNorm (statistics of
+    the training set, not of the clip).
     """
 
     def __init__(self, bins: int, config: ModelConfig):
         super().__init__()
         self.input_norm = MaskedBatchNorm2d(bins)
         stem_stride, kernel = (config.stem_stride[0], config.stem_stride[1]), (config.stem_kernel, config.stem_kernel)
-        self.stem = Conv2d(1, config.width, kernel, stem_stride, causal=config.pool != "clip")
+        widths = config.widths or [config.width * 2**index for index in range(len(config.blocks))]
+        self.stem = Conv2d(1, widths[0], kernel, stem_stride, causal=config.pool != "clip")
         self.stages = nn.ModuleList()
         self.time_strides = [stem_stride[1]]
         for _ in config.blocks[1:]:
             further = not config.time_reduction or 2 * math.prod(self.time_strides) <= config.time_reduction
             self.time_strides.append(2 if further else 1)
-        channels, bins = config.width, _ceil_div(bins, stem_stride[0])
-        for index, count in enumerate(config.blocks):
+        self.levels = []
+        channels, bins = widths[0], _ceil_div(bins, stem_stride[0])
+        for index, (count, wider) in enumerate(zip(config.blocks, widths, strict=True)):
             stride = (1, 1) if index == 0 else (2, self.time_strides[index])
-            wider = config.width * 2**index
             bins = _ceil_div(bins, stride[0])
             frame_ms = config.frontend.hop_ms * math.prod(self.time_strides[: index + 1])
             pooling = Pooling(config.pool, config.pool_ms / frame_ms, bins)
             self.stages.append(Stage(channels, wider, stride, count, config.shrinkage, pooling))
             channels = wider
+            self.levels.append((channels, bins))
         self.output_norm = MaskedBatchNorm2d(channels)
-        self.channels, self.bins = channels, bins
 
     def forward(self, spectrogram: Tensor, lengths: Tensor | None = None, memory: Memory | None = None) -> Features:
         mask = frame_mask(lengths, spectrogram.shape[3], spectrogram.dtype)

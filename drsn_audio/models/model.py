@@ -20,6 +20,8 @@ from drsn_audio.models.heads import HEADS
 from drsn_audio.nn.causal import POOLS
 from drsn_audio.nn.residual import downsample_lengths
 from drsn_audio.nn.shrinkage import SHRINKAGES
+from drsn_audio.nn.synthesis import apply_gains
+from drsn_audio.overlap import delay
 
 ENCODERS: dict[str, type[Encoder] | type[BCResNet]] = {"drsn": Encoder, "bc-resnet": BCResNet}
 
@@ -36,7 +38,7 @@ class AudioModel(nn.Module):
         self.frontend = FRONTENDS[config.frontend.name](config.frontend)
         self.encoder = ENCODERS[config.encoder](self.frontend.bins, config)
         frame_ms = config.frontend.hop_ms * math.prod(self.encoder.time_strides)
-        self.head: Any = HEADS[config.head](self.encoder.channels, self.encoder.bins, config, frame_ms)
+        self.head: Any = HEADS[config.head](self.encoder.levels, self.frontend.bins, config, frame_ms)
         name_layers(self)
 
     @property
@@ -48,6 +50,11 @@ class AudioModel(nn.Module):
         """Samples of one frame of the logits; what a causal model hears is a whole number of them."""
         return self.frontend.hop * math.prod(self.encoder.time_strides)
 
+    @property
+    def outputs(self) -> int:
+        """Values of an answer, K: one a label, or of a denoiser one a frequency."""
+        return self.frontend.bins if self.config.head == "denoise" else len(self.config.labels)
+
     def forward(
         self,
         wave: Tensor,
@@ -56,6 +63,8 @@ class AudioModel(nn.Module):
         memory: Memory | None = None,
     ) -> Tensor:
         """Wave [B, N], lengths [B] in samples (None: all valid) -> logits [B, K], causal models and CTC [B, T', K].
+
+        Of a denoiser they are gains in (0, 1) on the spectrum of the wave, see `nn.synthesis.apply_gains`.
 
         `augment` maps the spectrogram [B, 1, F, T] and its lengths [B] to one of the same shape (SpecAugment). Of a
         causal model, `memory` holds what came before this wave, and what is to be remembered of it. Frame j of its
@@ -73,6 +82,12 @@ class AudioModel(nn.Module):
         if augment is not None:
             spectrogram = augment(spectrogram, frames)
         return self.head(self.encoder(spectrogram, frames, memory), memory)
+
+    def denoise(self, wave: Tensor) -> Tensor:
+        """Of a denoiser: wave [B, N] -> that without the noise, [B, N], sample for sample in its place."""
+        late = delay(self.outputs, self.block)
+        heard = F.pad(wave, (0, late))  # what the last samples wait for
+        return apply_gains(heard, self(heard), self.block)[:, late : late + wave.shape[1]]
 
     def output_lengths(self, lengths: Tensor | None) -> Tensor | None:
         """Lengths [B] in samples -> in frames T' of the logits."""
@@ -122,9 +137,33 @@ def _check(config: ModelConfig) -> None:
         if config.encoder != "drsn":
             raise ConfigError(f"model.encoder={config.encoder}: a CTC model has the encoder drsn")
         Units(config.units, config.labels)
+    if config.head == "denoise":
+        _check_denoiser(config)
+    if config.widths and (len(config.widths) != len(config.blocks) or list(config.widths) != sorted(config.widths)):
+        raise ConfigError(f"model.widths={list(config.widths)}: give one for each of model.blocks, none below the last")
     if config.mixer and min(config.mixer) < 1:
         raise ConfigError(f"model.mixer={list(config.mixer)}: give dilations, each at least 1")
-    if not config.labels:
+    if not config.labels and config.head != "denoise":
         raise ConfigError("model.labels is empty: list the words that the model is to know")
     if len(set(config.labels)) != len(config.labels):
         raise ConfigError("model.labels names a word twice: name each once")
+
+
+def _check_denoiser(config: ModelConfig) -> None:
+    """Its gains are for the whole spectrum of every frame, which overlap-add puts together again."""
+    frontend = config.frontend
+    if config.encoder != "drsn" or config.pool == "clip":
+        raise ConfigError(f"model.encoder={config.encoder}, model.pool={config.pool}: a denoiser is a causal drsn")
+    if config.stem_stride[1] != 1 or config.time_reduction != 1:
+        raise ConfigError("a denoiser strides in frequency only: set model.stem_stride=[4,1] model.time_reduction=1")
+    if frontend.name != "log-spectrogram" or frontend.f_min_hz != 0 or frontend.f_max_hz != frontend.sample_rate / 2:
+        raise ConfigError(
+            "a denoiser hears all of model.frontend.name=log-spectrogram: f_min_hz=0, f_max_hz half the rate"
+        )
+    size, hop = (round(ms * frontend.sample_rate / 1000) for ms in (frontend.window_ms, frontend.hop_ms))
+    if size & (size - 1):
+        raise ConfigError(f"model.frontend.window_ms={frontend.window_ms:g}: {size} samples, give a power of two")
+    try:
+        delay(size // 2 + 1, hop)
+    except ValueError as error:
+        raise ConfigError(f"model.frontend.hop_ms={frontend.hop_ms:g}: {error}") from None

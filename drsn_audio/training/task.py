@@ -11,6 +11,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader
 
 from drsn_audio.datasets.batch import Batch, collate
+from drsn_audio.datasets.draws import plan_batches
 from drsn_audio.models.model import AudioModel
 
 
@@ -32,6 +33,20 @@ class Plan(Protocol):
     def steps(self, epochs: int) -> int:
         """Batches of so many epochs."""
         ...
+
+
+class RowsPlan:
+    """Batch sampler: rows that are all of one length and are made anew each epoch, as (epoch, index)."""
+
+    def __init__(self, rows: int, batch_size: int, seed: int):
+        self.rows, self.batch_size, self.seed, self.epoch = rows, batch_size, seed, 0
+
+    def __iter__(self) -> Iterator[list[tuple[int, int]]]:
+        for batch in plan_batches(self.rows, self.batch_size, self.seed, self.epoch):
+            yield [(self.epoch, index) for index in batch]
+
+    def steps(self, epochs: int) -> int:
+        return epochs * len(plan_batches(self.rows, self.batch_size, self.seed, 0))
 
 
 class Task(Protocol):

@@ -15,7 +15,6 @@ from torch import Tensor
 from drsn_audio.config import ConfigError, ExperimentConfig
 from drsn_audio.corpora.prepare import write_faults
 from drsn_audio.datasets.batch import Batch
-from drsn_audio.datasets.draws import plan_batches
 from drsn_audio.datasets.manifests import AudioStore, read_cuts
 from drsn_audio.datasets.noise_pool import NoisePool
 from drsn_audio.datasets.strings import TrainingStrings
@@ -33,7 +32,7 @@ from drsn_audio.metrics.wer import character_errors, word_errors
 from drsn_audio.models.model import AudioModel
 from drsn_audio.training.augment import spec_augment
 from drsn_audio.training.calibrate import DEV_SNR_DB
-from drsn_audio.training.task import Score, make_loader
+from drsn_audio.training.task import RowsPlan, Score, make_loader
 
 log = logging.getLogger("drsn_audio")
 
@@ -54,20 +53,6 @@ def with_labels(config: ExperimentConfig) -> ExperimentConfig:
             raise ConfigError(f"model.labels are not those of model.units={config.model.units}: leave model.labels out")
         labels = own
     return dataclasses.replace(config, model=dataclasses.replace(config.model, labels=labels))
-
-
-class StringsPlan:
-    """Batch sampler: rows that are all of one length."""
-
-    def __init__(self, rows: int, batch_size: int, seed: int):
-        self.rows, self.batch_size, self.seed, self.epoch = rows, batch_size, seed, 0
-
-    def __iter__(self) -> Iterator[list[tuple[int, int]]]:
-        for batch in plan_batches(self.rows, self.batch_size, self.seed, self.epoch):
-            yield [(self.epoch, index) for index in batch]
-
-    def steps(self, epochs: int) -> int:
-        return epochs * len(plan_batches(self.rows, self.batch_size, self.seed, 0))
 
 
 class SecondsPlan:
@@ -108,7 +93,7 @@ class TranscriptionTask:
             speech = read_cuts(strings.speech) if strings.speech else []
             words = [read_cuts([path]) for path in config.data.train]
             data = TrainingStrings(words, speech, self.units, noise, store, size, strings, *drawn)
-            self.plan = StringsPlan(strings.rows, config.train.batch_size, config.seed)
+            self.plan = RowsPlan(strings.rows, config.train.batch_size, config.seed)
         else:
             data, self.plan = self._utterances(model, noise, drawn)
         self.loader = make_loader(data, self.plan, config.train.workers)

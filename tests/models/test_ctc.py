@@ -104,7 +104,7 @@ def test_the_mixer_of_a_causal_model_sees_as_far_back_as_its_dilations_and_no_fr
     memory, what a frame sees is the 2-D part's few frames and that.
     """
     model = build(pool="causal", mixer=dilations, shrinkage="none", frontend={"name": "logmel"}).eval()
-    x = torch.randn(1, model.encoder.channels, model.encoder.bins, 60, generator=torch.Generator().manual_seed(1))
+    x = torch.randn(1, *model.encoder.levels[-1], 60, generator=torch.Generator().manual_seed(1))
     x.requires_grad_()
     from drsn_audio.memory import Memory
     from drsn_audio.models.encoder import Features

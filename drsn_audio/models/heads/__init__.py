@@ -1,8 +1,13 @@
-"""Task heads: Features -> logits. A new one is a file here and a line below."""
+"""Task heads: Features -> logits or gains. A new one is a file here and a line below.
+
+Each is made of the channels and bins of the encoder's levels, the bins of the front-end, the model's config and the
+milliseconds of a frame.
+"""
 
 from drsn_audio.models.heads.ctc import CTCHead
+from drsn_audio.models.heads.denoise import DenoiseHead
 from drsn_audio.models.heads.keyword import KeywordHead
 
-HEADS = {"keyword": KeywordHead, "ctc": CTCHead}
+HEADS = {"keyword": KeywordHead, "ctc": CTCHead, "denoise": DenoiseHead}
 
-__all__ = ["HEADS", "CTCHead", "KeywordHead"]
+__all__ = ["HEADS", "CTCHead", "DenoiseHead", "KeywordHead"]

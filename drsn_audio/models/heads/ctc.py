@@ -22,9 +22,9 @@ class CTCHead(nn.Module):
 
     log_prior: Tensor
 
-    def __init__(self, channels: int, bins: int, config: ModelConfig, frame_ms: float):
+    def __init__(self, levels: list[tuple[int, int]], bins: int, config: ModelConfig, frame_ms: float):
         super().__init__()
-        self.mixer = TemporalMixer(channels, bins, config, frame_ms)
+        self.mixer = TemporalMixer(*levels[-1], config, frame_ms)
         self.dropout = nn.Dropout(config.dropout)
         self.linear = nn.Linear(self.mixer.channels, len(config.labels))
         self.intermediate = config.intermediate_ctc

@@ -24,8 +24,9 @@ class KeywordHead(nn.Module):
     no dropout here.
     """
 
-    def __init__(self, channels: int, bins: int, config: ModelConfig, frame_ms: float):
+    def __init__(self, levels: list[tuple[int, int]], bins: int, config: ModelConfig, frame_ms: float):
         super().__init__()
+        channels, bins = levels[-1]
         self.collapse: nn.Module = nn.Identity()
         self.dropout: nn.Module = nn.Identity()
         self.window: Conv2d | None = None

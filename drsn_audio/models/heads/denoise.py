@@ -1,0 +1,73 @@
+"""Denoising: how much of every frequency of the noisy spectrum is speech, frame by frame."""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+
+from drsn_audio.config import ModelConfig
+from drsn_audio.memory import Memory
+from drsn_audio.models.encoder import Features
+from drsn_audio.nn.causal import Pooling
+from drsn_audio.nn.masking import MaskedBatchNorm2d, apply_mask, frame_mask
+from drsn_audio.nn.residual import ResidualBlock
+
+OPEN = 1.0  # what the gains begin with, as a logit: 0.73
+
+
+class DenoiseHead(nn.Module):
+    """Features -> gains [B, T, bins] in (0, 1), one for each frame and frequency of the spectrum.
+
+    The coarsest level goes through residual blocks that are dilated in time by `config.mixer`, and then up, level by
+    level: joined with the next finer one, through another block. Time is strided nowhere. All blocks have the
+    encoder's shrinkage.
+    """
+
+    def __init__(self, levels: list[tuple[int, int]], bins: int, config: ModelConfig, frame_ms: float):
+        super().__init__()
+        self.bins = bins
+
+        def pooling(level: tuple[int, int]) -> Pooling:
+            return Pooling(config.pool, config.pool_ms / frame_ms, level[1])
+
+        (channels, _), coarsest = levels[-1], levels[-1]
+        self.context = nn.ModuleList(
+            ResidualBlock(channels, channels, (1, 1), config.shrinkage, pooling(coarsest), dilation=dilation)
+            for dilation in config.mixer
+        )
+        self.up = nn.ModuleList(
+            Up(coarse[0], fine, config.shrinkage, pooling(fine))
+            for coarse, fine in zip(levels[:0:-1], levels[-2::-1], strict=True)
+        )
+        channels, finest = levels[0]
+        self.output_norm = MaskedBatchNorm2d(channels)
+        self.output = nn.Conv2d(channels, -(-bins // finest), 1)
+        nn.init.constant_(self.output.bias, OPEN)  # type: ignore[arg-type]
+
+    def forward(self, features: Features, memory: Memory | None = None) -> Tensor:
+        *finer, x = features.levels
+        for block in self.context:
+            x, _ = block(x, features.lengths, memory)
+        for up, skip in zip(self.up, reversed(finer), strict=True):
+            x = up(x, skip, features.lengths, memory)
+        mask = frame_mask(features.lengths, x.shape[3], x.dtype)
+        x = self.output(apply_mask(self.output_norm(x, mask).relu(), mask))
+        # A level's bin stands for as many neighbours of the spectrum as there are outputs.
+        return x.transpose(1, 2).flatten(1, 2)[:, : self.bins].transpose(1, 2).float().sigmoid()
+
+
+class Up(nn.Module):
+    """A coarse level [B, C, F, T] and the next finer one, [B, C', F', T] with F = ceil(F' / 2) -> one as the finer."""
+
+    def __init__(self, channels_in: int, fine: tuple[int, int], shrinkage: str, pooling: Pooling):
+        super().__init__()
+        channels, self.bins = fine
+        self.norm = MaskedBatchNorm2d(channels_in)
+        self.join = nn.Conv2d(channels_in, channels, 1, bias=False)
+        self.block = ResidualBlock(channels, channels, (1, 1), shrinkage, pooling)
+
+    def forward(self, x: Tensor, skip: Tensor, lengths: Tensor | None, memory: Memory | None) -> Tensor:
+        mask = frame_mask(lengths, x.shape[3], x.dtype)
+        x = self.join(apply_mask(self.norm(x, mask).relu(), mask))
+        twice = x[:, :, :, None].expand(-1, -1, -1, 2, -1).flatten(2, 3)[:, :, : self.bins]
+        x, _ = self.block(apply_mask(skip, mask) + twice, lengths, memory)
+        return x
