@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+from torch.autograd.function import once_differentiable
 
 BLOCK = 32  # frames at once
 SHORT = 8  # frames that are one product with what is before them: a stream's are so few
@@ -14,14 +17,17 @@ CAPPED_BLOCK = 32  # whose weights differ from row to row
 def decayed_sum(x: Tensor, decay: Tensor, initial: Tensor) -> Tensor:
     """x [..., F, T], decay [F or 1, 1] in 0..1, initial [..., F, 1] -> [..., F, T]:  y_t = decay * y_{t-1} + x_t.
 
-    y_{-1} is `initial`. Computed in blocks, and between them by itself: the closed form by a cumulative sum divides
-    by decay^t, which leaves float32 within a thousand frames. Gradients reach all three.
+    y_{-1} is `initial`. One decay for all is, on a CPU, computed frame by frame: a pass over x and no more. Else it is
+    computed in blocks, and between them by itself: the closed form by a cumulative sum divides by decay^t, which leaves
+    float32 within a thousand frames. Gradients reach all three.
     """
     frames = x.shape[-1]
     if frames == 0:
         return x
     if frames <= SHORT:
         return _short_decayed_sum(x, decay, initial)
+    if len(decay) == 1 and x.device.type == "cpu" and not torch.compiler.is_exporting():
+        return _FrameByFrame.apply(x, decay, initial)
     size = min(frames, BLOCK)
     place = torch.arange(size, device=x.device)
     age = place[:, None] - place
@@ -36,6 +42,29 @@ def decayed_sum(x: Tensor, decay: Tensor, initial: Tensor) -> Tensor:
         ends = decayed_sum(within[..., :-1, -1], decay**size, initial)
         before = torch.cat([before, ends], dim=-1)
     return torch.addcmul(within, before[..., None], decay[..., None] ** (place + 1)).flatten(-2)[..., :frames]
+
+
+class _FrameByFrame(torch.autograd.Function):
+    """`decayed_sum` with one decay [1, 1], frames being passed over in order, and in the other going backward."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, decay: Tensor, initial: Tensor) -> Tensor:
+        factor, sums, before = decay.item(), torch.empty_like(x), initial.expand(*x.shape[:-1], 1)[..., 0]
+        for frame in range(x.shape[-1]):
+            before = torch.add(x[..., frame], before, alpha=factor, out=sums[..., frame])
+        ctx.save_for_backward(sums, decay, initial)
+        return sums
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        sums, decay, initial = ctx.saved_tensors
+        factor, into_x, after = decay.item(), torch.empty_like(grad), torch.zeros_like(grad[..., 0])
+        for frame in reversed(range(grad.shape[-1])):
+            after = torch.add(grad[..., frame], after, alpha=factor, out=into_x[..., frame])
+        first = into_x[..., :1]
+        into_decay = (into_x[..., 1:] * sums[..., :-1]).sum() + (first * initial).sum()
+        return into_x, into_decay.view_as(decay), (factor * first).sum_to_size(initial.shape)
 
 
 def _short_decayed_sum(x: Tensor, decay: Tensor, initial: Tensor) -> Tensor:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from fractions import Fraction
+from typing import NamedTuple
 
 import numpy as np
 from lhotse.cut import Cut
@@ -14,11 +15,20 @@ from drsn_audio.datasets.batch import Example
 from drsn_audio.datasets.manifests import AudioStore, speech_level_db
 from drsn_audio.datasets.noise_pool import NoisePool
 from drsn_audio.datasets.surroundings import RoomPool
-from drsn_audio.datasets.training_draws import SPEED_STEPS, Drawn, TrainingDraws, uniform
+from drsn_audio.datasets.training_draws import Drawn, TrainingDraws, uniform
 from drsn_audio.noise.speed import change_speed
 
 LEVEL_DB = -26.0  # of the speech, before the gain of the row
 MOST_GAIN_DB = 40.0  # by which a soft recording is raised at most, with the noise that is in it
+
+
+class Row(NamedTuple):
+    """Speech [N], from which sample to which it is spoken in, and the names of the recordings."""
+
+    speech: np.ndarray
+    first: int
+    end: int
+    names: list[str]
 
 
 class TrainingRows(Dataset):
@@ -64,21 +74,21 @@ class TrainingRows(Dataset):
         if drawn.rng.random() < silence_share:
             level_db = uniform(drawn.rng, self.draws.augment.silence_db)
             drawn = drawn._replace(snr_db=0.0, gain_db=0.0)
-            speech, bounds, names = np.zeros(self.num_samples, np.float32), (0, self.num_samples), []
+            row: Row = Row(np.zeros(self.num_samples, np.float32), 0, self.num_samples, [])
         else:
             level_db = LEVEL_DB
-            speech, bounds, names = self._speech(drawn)
+            row = self._speech(drawn)
         return self.draws.surround(
-            speech, *bounds, drawn,
-            level_db=level_db, target=0, silence=not names, name=f"{drawn.id}: {', '.join(names)}",
+            *row[:3], drawn,
+            level_db=level_db, target=0, silence=not row.names, name=f"{drawn.id}: {', '.join(row.names)}",
         )  # fmt: skip
 
-    def _speech(self, drawn: Drawn) -> tuple[np.ndarray, tuple[int, int], list[str]]:
-        """A row of one speaker at one speed, from where to where it is spoken in, and the names of what is."""
+    def _speech(self, drawn: Drawn) -> Row:
+        """Of one speaker, at one speed."""
         rng, rate = drawn.rng, self.draws.store.sample_rate
         speakers = self.speakers[min(int(self.shares.searchsorted(rng.random(), "right")), len(self.shares) - 1)]
         cuts = speakers[int(rng.integers(len(speakers)))]
-        speech, names = np.zeros(self.num_samples, np.float32), []
+        speech, names = np.zeros(self.num_samples, np.float32), list[str]()
         at = first = round(uniform(rng, self.rows.gap_s) * rate)
         while at < self.num_samples:
             cut = cuts[int(rng.integers(len(cuts)))]
@@ -87,7 +97,7 @@ class TrainingRows(Dataset):
             names.append(cut.id)
             end = at + len(wave)
             at = end + round(uniform(rng, self.rows.gap_s) * rate)
-        return speech, (first, end), names
+        return Row(speech, first, end, names)
 
     def _excerpt(self, cut: Cut, speed: Fraction, rng: np.random.Generator, anywhere: bool) -> np.ndarray:
         """A recording at LEVEL_DB, no more of it than a row; `anywhere`: from a drawn place on."""

@@ -1,4 +1,4 @@
-"""Denoising: rows of noisy speech to be given back without the noise, and how much of it goes on those of development."""
+"""Denoising: rows of noisy speech to be given back without the noise, and the gain in SI-SDR on development speech."""
 
 from __future__ import annotations
 
@@ -18,14 +18,10 @@ from drsn_audio.datasets.surroundings import RoomPool
 from drsn_audio.evaluation.denoising import noisy_speech
 from drsn_audio.metrics.enhancement import si_sdr_db
 from drsn_audio.models.model import AudioModel
-from drsn_audio.nn.losses import compressed_magnitude_loss, multi_resolution_loss, si_sdr_loss
-from drsn_audio.nn.synthesis import apply_gains
-from drsn_audio.overlap import delay
 from drsn_audio.training.calibrate import DEV_SNR_DB
 from drsn_audio.training.task import RowsPlan, Score, make_loader
 
 DEV_UTTERANCES = 40  # at most; evenly spaced, so that every speaker is among them
-LOSS_RMS = 0.05  # of the noisy wave where spectra are compared, whatever its level was
 
 
 class DenoisingTask:
@@ -51,9 +47,8 @@ class DenoisingTask:
         noisy, clean = batch.mix_and_speech()
         with accelerator.autocast():
             gains = model(noisy)
-        hop = accelerator.unwrap_model(model).block
-        late = delay(gains.shape[2], hop)
-        return denoising_losses(apply_gains(noisy, gains, hop)[:, late:], noisy, clean[:, :-late], self.config)
+        losses = accelerator.unwrap_model(model).head.loss(gains, noisy, clean)
+        return {name: getattr(self.config.train, f"{name}_weight") * value for name, value in losses.items()}
 
     @torch.inference_mode()
     def score(self, model: AudioModel) -> Score:
@@ -69,18 +64,3 @@ class DenoisingTask:
 
     def finish(self, checkpoint: Path) -> None:
         pass
-
-
-def denoising_losses(estimate: Tensor, noisy: Tensor, clean: Tensor, config: ExperimentConfig) -> dict[str, Tensor]:
-    """Estimate, clean [B, N] and the noisy wave that the estimate was made of -> weighted losses.
-
-    Spectra are compared at one level of the noisy wave, so that no row counts for more because it is louder.
-    """
-    train = config.train
-    gain = LOSS_RMS / noisy.square().mean(1, keepdim=True).sqrt().clamp(min=1e-6)
-    ours, wanted = estimate * gain, clean * gain
-    return {
-        "si_sdr": train.si_sdr_weight * si_sdr_loss(estimate, clean).mean(),
-        "spectral": train.spectral_weight * multi_resolution_loss(ours, wanted).mean(),
-        "magnitude": train.magnitude_weight * compressed_magnitude_loss(ours, wanted).mean(),
-    }

@@ -8,10 +8,14 @@ from drsn_audio.config import ModelConfig
 from drsn_audio.memory import Memory
 from drsn_audio.models.encoder import Features
 from drsn_audio.nn.causal import Pooling
+from drsn_audio.nn.losses import compressed_magnitude_loss, multi_resolution_loss, si_sdr_loss
 from drsn_audio.nn.masking import MaskedBatchNorm2d, apply_mask, frame_mask
 from drsn_audio.nn.residual import ResidualBlock
+from drsn_audio.nn.synthesis import apply_gains
+from drsn_audio.overlap import delay
 
 OPEN = 1.0  # what the gains begin with, as a logit: 0.73
+LOSS_RMS = 0.05  # of the noisy wave where spectra are compared, whatever its level was
 
 
 class DenoiseHead(nn.Module):
@@ -24,7 +28,7 @@ class DenoiseHead(nn.Module):
 
     def __init__(self, levels: list[tuple[int, int]], bins: int, config: ModelConfig, frame_ms: float):
         super().__init__()
-        self.bins = bins
+        self.bins, self.hop = bins, round(config.frontend.hop_ms * config.frontend.sample_rate / 1000)
 
         def pooling(level: tuple[int, int]) -> Pooling:
             return Pooling(config.pool, config.pool_ms / frame_ms, level[1])
@@ -53,6 +57,21 @@ class DenoiseHead(nn.Module):
         x = self.output(apply_mask(self.output_norm(x, mask).relu(), mask))
         # A level's bin stands for as many neighbours of the spectrum as there are outputs.
         return x.transpose(1, 2).flatten(1, 2)[:, : self.bins].transpose(1, 2).float().sigmoid()
+
+    def loss(self, gains: Tensor, noisy: Tensor, clean: Tensor) -> dict[str, Tensor]:
+        """Gains of the noisy wave [B, N] and the clean one -> what is left of the noise and lost of the speech.
+
+        Spectra are compared at one level of the noisy wave, so that no row counts for more because it is louder.
+        """
+        late = delay(self.bins, self.hop)
+        estimate = apply_gains(noisy, gains, self.hop)[:, late:]
+        noisy, clean = noisy[:, : estimate.shape[1]], clean[:, : estimate.shape[1]]
+        gain = LOSS_RMS / noisy.square().mean(1, keepdim=True).sqrt().clamp(min=1e-6)
+        return {
+            "si_sdr": si_sdr_loss(estimate, clean).mean(),
+            "spectral": multi_resolution_loss(estimate * gain, clean * gain).mean(),
+            "magnitude": compressed_magnitude_loss(estimate * gain, clean * gain).mean(),
+        }
 
 
 class Up(nn.Module):
