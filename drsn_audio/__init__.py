@@ -10,10 +10,12 @@ from drsn_audio._version import __version__
 if TYPE_CHECKING:
     from drsn_audio.api import Classification, Recognizer, load
     from drsn_audio.decoding.transcript import Transcript, Word
+    from drsn_audio.denoising.denoiser import Denoiser
     from drsn_audio.transcribing.transcriber import Transcriber
 
-__all__ = ["Classification", "Recognizer", "Transcriber", "Transcript", "Word", "__version__", "load"]
+__all__ = ["Classification", "Denoiser", "Recognizer", "Transcriber", "Transcript", "Word", "__version__", "load"]
 _PLACES = {
+    "Denoiser": "denoising.denoiser",
     "Transcriber": "transcribing.transcriber",
     "Transcript": "decoding.transcript",
     "Word": "decoding.transcript",

@@ -1,4 +1,4 @@
-"""What a user calls: load a model, classify or transcribe sound."""
+"""What a user calls: load a model, classify, transcribe or denoise sound."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from torch import Tensor
 from drsn_audio.audio import AudioError
 from drsn_audio.decoding.detections import DETECT_BELOW, Heard, WindowAnswers
 from drsn_audio.decoding.listening import Listener, Sound
+from drsn_audio.denoising.denoiser import Denoiser
 from drsn_audio.errors import InputError
 from drsn_audio.hearing import Hearing
 from drsn_audio.labels import SILENCE, UNKNOWN
@@ -26,6 +27,11 @@ from drsn_audio.transcribing.transcriber import Transcriber
 
 log = logging.getLogger("drsn_audio")
 
+INSTEAD = {  # what a model does, by its head, and the command for it
+    "keyword": "names keywords: use drsn-audio classify",
+    "ctc": "writes what is said: use drsn-audio transcribe",
+    "denoise": "takes noise away: use drsn-audio denoise",
+}
 WINDOWS_A_CLIP = 8  # longer sound is heard through a window that moves by an eighth of itself
 
 
@@ -44,10 +50,11 @@ class Classification:
     end: float
 
 
-def load(source: str | Path, device: str = "cpu") -> Recognizer | Transcriber:
+def load(source: str | Path, device: str = "cpu") -> Recognizer | Transcriber | Denoiser:
     """A trained model: a run folder, a checkpoint's .json, or the name of a shipped one, e.g. "commands-12".
 
-    One of keywords is a Recognizer, one that writes (model.head=ctc) a Transcriber.
+    One of keywords is a Recognizer, one that writes (model.head=ctc) a Transcriber, one that takes noise away
+    (model.head=denoise) a Denoiser.
 
     Raises:
         CheckpointError: nothing there, or a checkpoint that is torn or was changed.
@@ -58,22 +65,32 @@ def load(source: str | Path, device: str = "cpu") -> Recognizer | Transcriber:
         model = model.to(device)
     except (RuntimeError, AssertionError) as error:  # torch's ways to say so
         raise InputError(f"device {device!r}: {str(error).splitlines()[0]} Use cpu, or what torch has here") from None
+    if model.config.head == "denoise":
+        return Denoiser(model, info)
     return Transcriber(model, info) if model.config.head == "ctc" else Recognizer(model, info)
 
 
 def load_recognizer(source: str | Path, device: str = "cpu") -> Recognizer:
     """As `load`, of a model of keywords; raises InputError for another."""
     model = load(source, device)
-    if isinstance(model, Transcriber):
-        raise InputError(f"{source}: writes what is said and names no keywords: use drsn-audio transcribe")
+    if not isinstance(model, Recognizer):
+        raise InputError(f"{source}: names no keywords, it {INSTEAD[model.module.config.head]}")
     return model
 
 
 def load_transcriber(source: str | Path, device: str = "cpu") -> Transcriber:
     """As `load`, of a model that writes; raises InputError for another."""
     model = load(source, device)
-    if isinstance(model, Recognizer):
-        raise InputError(f"{source}: names keywords and cannot write: use drsn-audio classify, or a model.head=ctc")
+    if not isinstance(model, Transcriber):
+        raise InputError(f"{source}: cannot write, it {INSTEAD[model.module.config.head]}, or a model.head=ctc")
+    return model
+
+
+def load_denoiser(source: str | Path, device: str = "cpu") -> Denoiser:
+    """As `load`, of a model that takes noise away; raises InputError for another."""
+    model = load(source, device)
+    if not isinstance(model, Denoiser):
+        raise InputError(f"{source}: takes no noise away, it {INSTEAD[model.module.config.head]}, or a denoiser")
     return model
 
 

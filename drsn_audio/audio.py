@@ -28,8 +28,8 @@ class AudioError(InputError):
 class AudioReader:
     """An audio file, open for reading in blocks: memory does not grow with its length.
 
-    `with AudioReader(path) as reader: for block in reader.blocks(16000): ...`. `sample_rate` in Hz and `channels` are
-    the file's.
+    `with AudioReader(path) as reader: for block in reader.blocks(16000): ...`. `sample_rate` in Hz, `channels`, and
+    `form` and `subtype`, as libsndfile names them ("WAV", "PCM_16"), are the file's.
 
     Raises:
         AudioError: missing, no regular file, unreadable, not audio, or of a sample rate that no sound has.
@@ -40,6 +40,8 @@ class AudioReader:
         self._file = _open(self.path)
         self.sample_rate: int = self._file.samplerate
         self.channels: int = self._file.channels
+        self.form: str = self._file.format
+        self.subtype: str = self._file.subtype
         if self.sample_rate < LOWEST_RATE:
             self._file.close()
             raise AudioError(f"{path}: says that it is of {self.sample_rate} Hz, which no speech is: mend its header")
@@ -75,7 +77,24 @@ class AudioReader:
         if not given:
             raise AudioError(f"{self.path}: holds no samples at {sample_rate or self.sample_rate} Hz: record it again")
 
+    def frames(self) -> Iterator[np.ndarray]:
+        """Its samples from first to last as they are: float32 [N, channels], each N > 0, once.
+
+        Raises:
+            AudioError: as `blocks` does.
+        """
+        nothing = True
+        for block in self._read():
+            nothing = False
+            yield block
+        if nothing:
+            raise AudioError(f"{self.path}: holds no samples: record it again")
+
     def _mono(self) -> Iterator[np.ndarray]:
+        for block in self._read():
+            yield np.ascontiguousarray(block[:, 0] if self.channels == 1 else block.mean(axis=1))
+
+    def _read(self) -> Iterator[np.ndarray]:
         frames, at = max(1, BLOCK_VALUES // self.channels), 0
         while True:
             try:
@@ -84,13 +103,12 @@ class AudioReader:
                 raise _not_audio(self.path, error, f" from {at / self.sample_rate:.3f} s on" if at else "") from None
             if not len(block):
                 return
-            mono = np.ascontiguousarray(block[:, 0] if self.channels == 1 else block.mean(axis=1))
-            finite = np.isfinite(mono)
+            finite = np.isfinite(block).all(axis=1)
             if not finite.all():
                 bad = (at + int(finite.argmin())) / self.sample_rate
                 raise AudioError(f"{self.path}: holds NaN or infinite samples, at {bad:.3f} s: repair or re-export it")
-            at += len(mono)
-            yield mono
+            at += len(block)
+            yield block
 
 
 def _open(path: Path) -> sf.SoundFile:
@@ -181,20 +199,30 @@ def encode_audio(path: Path, wave: np.ndarray, sample_rate: int, subtype: str | 
     form = libsndfile_format(path)
     if form not in _formats() or form == "RAW":
         raise AudioError(f"{path}: libsndfile writes no {path.suffix or 'file without an ending'}: use .wav")
-    bits = {"PCM_S8": 8, "PCM_U8": 8, "PCM_16": 16, "PCM_24": 24}.get(subtype or sf.default_subtype(form))
-    if bits and np.issubdtype(wave.dtype, np.floating):
-        steps = 2.0 ** (bits - 1)
-        wave = np.rint(wave * steps) / steps  # in wav libsndfile would cut off what is less than a step
     buffer = io.BytesIO()
     try:
-        sf.write(buffer, wave, sample_rate, subtype=subtype, format=form)
+        sf.write(buffer, rounded(wave, subtype or sf.default_subtype(form)), sample_rate, subtype=subtype, format=form)
     except (sf.LibsndfileError, ValueError, RuntimeError) as error:
         reason = str(error).split(": ", 1)[-1].strip().rstrip(".")
         raise AudioError(f"{path}: libsndfile does not write this ({reason}): choose another format") from None
     data = buffer.getvalue()
-    # Files of floats get a chunk with the peak, and the time of day, in seconds, at its 12th byte.
-    at = data.find(b"PEAK", 0, 512)
-    return data if at < 0 else data[: at + 12] + bytes(4) + data[at + 16 :]
+    at = time_of_day(data)
+    return data if at is None else data[:at] + bytes(4) + data[at + 4 :]
+
+
+def rounded(wave: np.ndarray, subtype: str) -> np.ndarray:
+    """Floats as integer samples of libsndfile's `subtype` hold them; in wav it would cut off what is less than a step."""
+    bits = {"PCM_S8": 8, "PCM_U8": 8, "PCM_16": 16, "PCM_24": 24}.get(subtype)
+    if not bits or not np.issubdtype(wave.dtype, np.floating):
+        return wave
+    steps = 2.0 ** (bits - 1)
+    return np.rint(wave * steps) / steps
+
+
+def time_of_day(head: bytes) -> int | None:
+    """Where the beginning of a file has the time of day, 4 bytes: files of floats get a chunk with the peak and that."""
+    at = head.find(b"PEAK", 0, 512)
+    return None if at < 0 else at + 12
 
 
 def libsndfile_format(path: str | Path) -> str:

@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 from drsn_audio import commands
 from drsn_audio._version import __version__
 from drsn_audio.commands import BAD_INPUT, one_line
+from drsn_audio.denoising import options as denoising
 from drsn_audio.errors import InputError
 from drsn_audio.live.options import add_options
 from drsn_audio.transcribing import options as transcribing
@@ -160,7 +161,16 @@ def _parser() -> argparse.ArgumentParser:
     transcribing.add_options(sub, model)
 
     sub = command(
-        "stream", commands.stream, "Name the keywords in live sound, or write what is said, as it comes.",
+        "denoise", commands.denoise, "Take the noise out of each file.",
+        "drsn-audio denoise runs/demo/noisy.wav -o clean.flac",
+        "drsn-audio denoise runs/demo/data/commands/test -o clean --blend 0.2",
+        more="What is written has the rate, length and channels of what is read. Files may last for hours. What cannot "
+        "be read is told, and the others are written.",
+    )  # fmt: skip
+    denoising.add_options(sub, model)
+
+    sub = command(
+        "stream", commands.stream, "Name the keywords in live sound, write what is said, or take noise out, as it comes.",
         "drsn-audio stream runs/demo/noisy.wav --json",
         more="A line for each: when it was heard (of a model that writes: where it is), the word, its score. Ctrl-C "
         "ends it, with a summary. Raw PCM may "

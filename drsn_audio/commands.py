@@ -133,6 +133,18 @@ def transcribe(options: argparse.Namespace) -> int:
     return run(options, load_transcriber(options.model, options.device))
 
 
+def denoise(options: argparse.Namespace) -> int:
+    from drsn_audio.denoising.command import run
+
+    if options.model.endswith(".onnx"):
+        from drsn_audio.denoising.onnx_denoiser import OnnxDenoiser  # needs no torch
+
+        return run(options, OnnxDenoiser(options.model))
+    from drsn_audio.api import load_denoiser
+
+    return run(options, load_denoiser(options.model, options.device))
+
+
 def stream(options: argparse.Namespace) -> int:
     from drsn_audio.live.command import run
 
@@ -140,25 +152,27 @@ def stream(options: argparse.Namespace) -> int:
 
 
 def export(options: argparse.Namespace) -> int:
-    from drsn_audio.api import Recognizer, load
+    from drsn_audio.api import Denoiser, Recognizer, load
     from drsn_audio.export.report import as_text
     from drsn_audio.export.run import export_model
 
     model, out = load(options.model), Path(options.onnx)
     if not model.module.causal:
         raise InputError(f"{options.model}: hears whole clips and has no stream to export: name a streaming model")
-    events: dict[str, Any] = (
-        {"detector": model.detector_config()} if isinstance(model, Recognizer) else {"timing": model.timing}
-    )
+    events: dict[str, Any] = {}
+    tuned = {}
+    if not isinstance(model, Denoiser):
+        events = {"detector": model.detector_config()} if isinstance(model, Recognizer) else {"timing": model.timing}
+        tuned = {"tuned": any(name in model.info for name in events)}
+        events["temperature"] = model.temperature
     report = export_model(
         model.module,
         out,
         **events,
-        temperature=model.temperature,
         blocks=options.blocks,
         int8=options.int8,
         audio=Path(options.audio) if options.audio else None,
-        about={"checkpoint": model.info["sha256"], "tuned": any(name in model.info for name in events)},
+        about={"checkpoint": model.info["sha256"], **tuned},
     )
     print(as_text(report, ["float", "int8"] if options.int8 else ["float"]))
     return 0

@@ -171,8 +171,8 @@ class TrainConfig:
     label_prior: float = 0.0  # how far the frequency of each label, blank above all, is divided out in the CTC loss
     stretch_s: float = 0.0  # causal models: train on stretches of a stream, at most so long; 0: on clips of clip_s
     si_sdr_weight: float = 0.1  # denoise, of its losses: SI-SDR in dB
-    spectral_weight: float = 0.5  # multi-resolution spectra
-    magnitude_weight: float = 100.0  # compressed magnitudes
+    spectral_weight: float = 0.0  # multi-resolution spectra
+    magnitude_weight: float = 300.0  # compressed magnitudes
     carry_share: float = 0.8  # of the stretches that go on where another one ended
     hold_s: float = 0.5  # for so long after its end a word is the answer
     workers: int = 0  # loader processes

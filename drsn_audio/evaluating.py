@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import math
 import sys
 from collections.abc import Callable, Sequence
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,8 +14,9 @@ from rich.console import Console
 from rich.progress import Progress
 
 from drsn_audio.api import Recognizer, load, load_transcriber
-from drsn_audio.config import ConfigError, DataConfig, EvaluateConfig, NoiseSource, load_config
+from drsn_audio.config import ConfigError, DataConfig, EvaluateConfig, ExperimentConfig, NoiseSource, load_config
 from drsn_audio.datasets.manifests import scan_cuts
+from drsn_audio.denoising.denoiser import Denoiser
 from drsn_audio.errors import InputError
 from drsn_audio.evaluation.transcription import evaluate_transcription
 from drsn_audio.reports.transcription import transcription_terminal, write_transcription_report
@@ -59,10 +62,7 @@ def evaluate_run(run: Path, overrides: Sequence[str], options: argparse.Namespac
         ConfigError: overrides of what is trained already.
         InputError: a run, a manifest or a file that cannot be used.
     """
-    foreign = [word for word in overrides if not word.startswith(("evaluate.", "data."))]
-    if foreign:
-        raise ConfigError(f"{', '.join(foreign)}: the model is trained already: override evaluate.* and data.* only")
-    config = load_config(run / "config.yaml", overrides)
+    config = evaluation_config(run / "config.yaml", overrides)
     model = load_transcriber(run, options.device)
     with Progress(console=Console(stderr=True), transient=True) as progress:
         facts = transcription_facts(
@@ -77,6 +77,18 @@ def evaluate_run(run: Path, overrides: Sequence[str], options: argparse.Namespac
         )
     Console().print(transcription_terminal(facts))
     return write_transcription_report(facts, run)
+
+
+def evaluation_config(path: str | Path, overrides: Sequence[str]) -> ExperimentConfig:
+    """The config of a model that is trained, with its evaluation changed.
+
+    Raises:
+        ConfigError: overrides of what is trained already, or a config that cannot be used.
+    """
+    foreign = [word for word in overrides if not word.startswith(("evaluate.", "data."))]
+    if foreign:
+        raise ConfigError(f"{', '.join(foreign)}: the model is trained already: override evaluate.* and data.* only")
+    return load_config(path, overrides)
 
 
 def model_name(source: str | Path) -> str:
@@ -113,17 +125,23 @@ def transcription_facts(
 
 
 def _evaluation(
-    options: argparse.Namespace, model: Recognizer | Transcriber
+    options: argparse.Namespace, model: Recognizer | Transcriber | Denoiser
 ) -> tuple[Evaluate, Callable[[dict[str, Any]], Any], Callable[[dict[str, Any], str], list[Path]]]:
     """By model and manifest: how it is evaluated, how that is shown and how it is written."""
     streams = (next(scan_cuts(options.manifest[0])).get("custom") or {}).get("stream")
+    denoises = isinstance(model, Denoiser)
+    if streams and (denoises or isinstance(model, Transcriber)):
+        raise InputError(f"{options.manifest[0]}: streams of keywords, and {options.model} names none: use another")
     if isinstance(model, Transcriber):
-        if streams:
-            raise InputError(f"{options.manifest[0]}: streams of keywords, and {options.model} names none: use another")
         return _transcription, transcription_terminal, write_transcription_report
     beam = [f"--{name.replace('_', '-')}" for name in given_of_beam(options)]
     if beam:
-        raise InputError(f"{', '.join(beam)}: {options.model} names keywords, which no beam search finds: leave it out")
+        what = "takes noise off" if denoises else "names keywords"
+        raise InputError(f"{', '.join(beam)}: {options.model} {what}, which needs no beam search: leave it out")
+    if denoises:
+        from drsn_audio.reports.denoising import denoising_terminal, write_denoising_report
+
+        return _denoising, denoising_terminal, write_denoising_report
     if streams:
         from drsn_audio.reports.streams import streams_terminal, write_streams_report
 
@@ -145,6 +163,26 @@ def _keywords(options: argparse.Namespace, model: Recognizer, given: dict[str, A
 def _transcription(options: argparse.Namespace, model: Transcriber, given: dict[str, Any]) -> dict[str, Any]:
     beam = beam_config(options, model)
     return transcription_facts(model, options.manifest, _noise_of(options), beam, **_settings(options), **given)
+
+
+def _denoising(options: argparse.Namespace, model: Denoiser, given: dict[str, Any]) -> dict[str, Any]:
+    """Of all utterances, whatever they last; STOI and PESQ where their libraries are installed."""
+    from drsn_audio.evaluation.denoising import denoiser
+    from drsn_audio.evaluation.denoising_run import describe_denoiser, evaluate_denoisers
+
+    rate = model.sample_rate
+    there = [name for name, library in (("stoi", "pystoi"), ("pesq", "pesq")) if find_spec(library)]
+    return evaluate_denoisers(
+        {given["name"]: denoiser(model.module)},
+        options.manifest,
+        _noise_of(options),
+        model=describe_denoiser(model.module, given["name"], model.info),
+        sample_rate=rate,
+        duration_s=(0.0, math.inf),
+        measures=[name for name in there if name != "pesq" or rate == 16000],
+        progress=given["progress"],
+        **_settings(options),
+    )
 
 
 def _streams(options: argparse.Namespace, model: Recognizer, given: dict[str, Any]) -> dict[str, Any]:

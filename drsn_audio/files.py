@@ -10,6 +10,11 @@ _UMASK = os.umask(0)  # there is no way to ask for it, and threads must not see 
 os.umask(_UMASK)
 
 
+def open_mode() -> int:
+    """Permissions of a new file, as `open` gives them; a temporary one has fewer."""
+    return 0o666 & ~_UMASK
+
+
 def write_whole(path: Path, data: bytes, spare: Path | None = None, sync: bool = False) -> None:
     """Write a file under another name and rename it, so that it is the old one or the new one, never half of it.
 
@@ -27,7 +32,7 @@ def write_whole(path: Path, data: bytes, spare: Path | None = None, sync: bool =
             file.flush()
             if sync:
                 os.fsync(file.fileno())
-        os.chmod(temporary, 0o666 & ~_UMASK)
+        os.chmod(temporary, open_mode())
         os.replace(temporary, path)
     except BaseException:
         Path(temporary).unlink(missing_ok=True)

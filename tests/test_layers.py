@@ -17,7 +17,7 @@ LAYERS = (
     ("nn", "frontends", "noise", "metrics", "decoding", "hearing"),
     ("models", "corpora"),
     ("datasets", "streaming"),
-    ("export", "evaluation", "reports", "transcribing"),
+    ("export", "evaluation", "reports", "transcribing", "denoising"),
     ("training",),
     ("api",),
     ("live", "evaluating"),

@@ -1,13 +1,14 @@
 """Exponential averages: against a loop over frames, over any length, with gradients."""
 
 import math
+from unittest import mock
 
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from drsn_audio.smoothing import BLOCK, SHARED_BLOCK, SHORT, capped_sum, decayed_sum, running_mean, share_of_frame
+from drsn_audio.smoothing import BLOCK, SHORT, capped_sum, decayed_sum, running_mean, share_of_frame
 
 
 def by_loop(x, decay, initial):
@@ -42,11 +43,13 @@ def test_no_frames_are_no_frames():
     assert decayed_sum(torch.zeros(2, 3, 0), torch.full((3, 1), 0.5), torch.zeros(2, 3, 1)).shape == (2, 3, 0)
 
 
-def test_gradients_reach_values_decay_and_start():
+@pytest.mark.parametrize("shared", [True, False])
+@pytest.mark.parametrize("starts", [(2, 3, 1), (3, 1)])
+def test_gradients_reach_values_decay_and_start(shared, starts):
     generator = torch.Generator().manual_seed(0)
     x = torch.randn(2, 3, BLOCK + 5, generator=generator, dtype=torch.float64, requires_grad=True)
-    decay = (0.2 + 0.7 * torch.rand(3, 1, generator=generator, dtype=torch.float64)).requires_grad_()
-    initial = torch.randn(2, 3, 1, generator=generator, dtype=torch.float64, requires_grad=True)
+    decay = (0.2 + 0.7 * torch.rand(1 if shared else 3, 1, generator=generator, dtype=torch.float64)).requires_grad_()
+    initial = torch.randn(starts, generator=generator, dtype=torch.float64, requires_grad=True)
     assert torch.autograd.gradcheck(decayed_sum, (x, decay, initial))
 
 
@@ -58,15 +61,18 @@ def test_a_time_constant_is_the_time_to_one_over_e():
 
 
 @settings(max_examples=25, deadline=None, derandomize=True)
-@given(frames=st.integers(1, 2 * SHARED_BLOCK + 1), shared=st.booleans(), seed=st.integers(0, 99))
-def test_one_decay_for_all_is_each_of_its_own(frames, shared, seed):
-    """[1, 1] is computed otherwise than [F, 1], with the same result, in channels-last memory, too."""
+@given(frames=st.integers(1, 3 * BLOCK + 1), shared=st.booleans(), in_blocks=st.booleans(), seed=st.integers(0, 99))
+def test_one_decay_for_all_is_each_of_its_own(frames, shared, in_blocks, seed):
+    """[1, 1] is computed otherwise than [F, 1], and on a GPU or exported otherwise than on a CPU, with the same result,
+    in channels-last memory, too.
+    """
     generator = torch.Generator().manual_seed(seed)
     x = torch.randn(2, 5, frames, 3, generator=generator, dtype=torch.float64).movedim(3, 2)
     decay = torch.rand(1 if shared else 3, 1, generator=generator, dtype=torch.float64)
     initial = torch.randn(2, 5, 3, 1, generator=generator, dtype=torch.float64)
     expected = by_loop(x, decay.expand(3, 1), initial)
-    torch.testing.assert_close(decayed_sum(x, decay, initial), expected, rtol=1e-12, atol=1e-12)
+    with mock.patch.object(torch.compiler, "is_exporting", lambda: in_blocks):
+        torch.testing.assert_close(decayed_sum(x, decay, initial), expected, rtol=1e-12, atol=1e-12)
 
 
 def test_a_running_mean_by_hand():

@@ -55,7 +55,7 @@ def score_edges(
         found.append(
             {
                 "system": name,
-                "clean": {"si_sdr_db": _mean(kept, speakers, **resampling)},
+                "clean": {"si_sdr_db": _mean(kept, speakers, None, **resampling)},
                 "silence": {"peak": float(np.abs(silence).max()) if np.isfinite(silence).all() else None},
                 "noise": _by_kind(removed, heard, **resampling),
             }
@@ -83,7 +83,7 @@ def _recordings(cuts: Sequence[Cut], most: int) -> list[Cut]:
 
 
 def _by_kind(
-    removed: Mapping[str, Sequence[float]], heard: Mapping[str, Sequence[Cut]], **resampling: int
+    removed: Mapping[str, Sequence[float]], heard: Mapping[str, Sequence[Cut]], **resampling: Any
 ) -> list[dict[str, Any]]:
     """Attenuation per kind, then, where there are several, their mean."""
     found: list[dict[str, Any]] = []
@@ -97,16 +97,18 @@ def _by_kind(
 
 
 def _mean(
-    values: Sequence[float], clusters: Sequence[str], groups: Sequence[str] | None = None, **resampling: int
+    values: Sequence[float], clusters: Sequence[str], groups: Sequence[str] | None, **resampling: Any
 ) -> dict[str, Any] | None:
-    """Mean of what is a number, with its interval over `clusters`: speakers, or recordings."""
+    """Mean of what is a number, with its interval over `clusters`: speakers or, where there are groups, recordings."""
     kept = np.isfinite(values)
     if not kept.any():
         return None
-    of = None if groups is None else np.array(groups)[kept]
-    one = ["" for _ in range(int(kept.sum()))]
-    drawn = (np.array(clusters)[kept], None) if groups is None else (one, np.array(clusters)[kept])
-    interval = bootstrap_mean(np.array(values)[kept], *drawn, groups=of, **resampling)  # type: ignore[arg-type]
+    numbers, names = np.array(values)[kept], np.array(clusters)[kept]
+    if groups is None:
+        interval = bootstrap_mean(numbers, names, **resampling)
+    else:
+        nobody = np.zeros(len(numbers), dtype=int)
+        interval = bootstrap_mean(numbers, nobody, names, groups=np.array(groups)[kept], **resampling)
     return bounds(interval) | {"trials": int(kept.sum())}
 
 

@@ -44,12 +44,14 @@ def usable_values(scores: Scores) -> dict[str, dict[str, np.ndarray]]:
 def conditions(scores: Scores) -> Iterator[Condition]:
     """Each kind at each SNR and over the SNRs; then, where there are several kinds, the same of their mean."""
     kinds, snrs = np.array(scores.noise_kinds), np.array(scores.snr_db)
+    groups = np.array([f"{kind} {snr_db}" for kind, snr_db in zip(kinds, snrs, strict=True)])
     names = sorted(set(scores.noise_kinds))
     for kind in [*names, *([MEAN] if len(names) > 1 else [])]:
         of_kind = np.ones(len(kinds), dtype=bool) if kind == MEAN else kinds == kind
-        for snr_db in [*dict.fromkeys(scores.snr_db), MEAN]:
+        snrs_db: list[float | str] = [*dict.fromkeys(scores.snr_db), MEAN]
+        for snr_db in snrs_db:
             where = of_kind if snr_db == MEAN else of_kind & (snrs == snr_db)
-            yield Condition(kind, snr_db, where, np.array([f"{k} {s}" for k, s in zip(kinds, snrs, strict=True)]))
+            yield Condition(kind, snr_db, where, groups)
 
 
 def summarise(scores: Scores, *, seed: int, replicates: int) -> list[dict[str, Any]]:

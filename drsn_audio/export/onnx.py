@@ -38,10 +38,10 @@ def export_onnx(
     """Write the step of a stream to `path`, for any number of streams at once.
 
     Inputs: samples [B, block] and the state, a tensor [B, ...] for each layer that looks back, by its name. Outputs:
-    logits [B, K], and the state after the block, named next/<name>. With `blocks`, a step hears so many blocks of the
+    logits [B, K], of a denoiser gains [B, bins], and the state after the block, named next/<name>. With `blocks`, a step hears so many blocks of the
     model, and gives logits [B, blocks, K]. What else a stream needs stands in the file's
     metadata, as JSON: labels, sample rate, block, temperature, the detector of a keyword model, the writer of a CTC
-    model (its units, and the `timing` of its words, see `word_times`), the state of a stream that begins, and what
+    model (its units, and the `timing` of its words, see `word_times`), the bins and hop of a denoiser, the state of a stream that begins, and what
     `about` says of where the model is from.
 
     Raises:
@@ -74,7 +74,9 @@ def export_onnx(
 def _events(
     model: AudioModel, detector: DetectorConfig | None, timing: Mapping[str, Any] | None
 ) -> dict[str, dict[str, Any]]:
-    """What the file says of how events are made."""
+    """What the file says of how events are made, or sound."""
+    if model.config.head == "denoise":
+        return {"denoiser": {"bins": model.outputs, "hop": model.block}}
     if model.config.head == "ctc":
         return {"writer": {"units": model.config.units, "timing": None if timing is None else dict(timing)}}
     if detector is None:

@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-import statistics
-import time
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import torch
 
+from drsn_audio.export.denoise_report import denoiser_report, denoiser_text
+from drsn_audio.export.timing import onnx_step, timing_text, timings, torch_step
 from drsn_audio.models.model import AudioModel
-from drsn_audio.streaming.batch import StreamBatch
 from drsn_audio.streaming.event import Event
-from drsn_audio.streaming.onnx import OnnxStep, OnnxStream
+from drsn_audio.streaming.onnx import OnnxStream
 from drsn_audio.streaming.probabilities import probabilities
-
-ROUNDS, STEPS = 20, 20  # timed: one after the other gets so many steps, so often; the first round is not counted
 
 
 def parity_report(model: AudioModel, files: dict[str, Path], wave: np.ndarray) -> dict[str, Any]:
@@ -26,8 +22,10 @@ def parity_report(model: AudioModel, files: dict[str, Path], wave: np.ndarray) -
     Of each file: the largest and the mean difference of logits; the share of frames whose most probable label is the
     same, and how many; how many events are made of both, as the file says, alike in label and time, of a CTC model
     its words and their text; its size; and, as of PyTorch, the median time of a step of one stream on one thread, also
-    as a share of what it hears.
+    as a share of what it hears. Of a denoiser, see `denoiser_report`.
     """
+    if model.config.head == "denoise":
+        return denoiser_report(model, files, wave)
     with torch.inference_mode():
         logits = model(torch.from_numpy(wave)[None].to(model.frontend.window.device))[0].float().cpu().numpy()
     first = OnnxStream(next(iter(files.values())))
@@ -56,20 +54,21 @@ def parity_report(model: AudioModel, files: dict[str, Path], wave: np.ndarray) -
         }
         if writes:
             report[kind] |= {"text": _text(events), "equal_text": _text(events) == report["torch"]["text"]}
-    steps = {"torch": _torch_step(model, wave)} | {kind: _onnx_step(path, wave) for kind, path in files.items()}
-    for kind, median_s in _median_s(steps, len(wave)).items():
-        step_s = steps[kind].samples / first.sample_rate
-        report[kind] |= {"step_ms": 1000 * step_s, "median_ms": 1000 * median_s, "real_time_factor": median_s / step_s}
+    steps = {"torch": torch_step(model, wave)} | {kind: onnx_step(path, wave) for kind, path in files.items()}
+    for kind, taken in timings(steps, len(wave), first.sample_rate).items():
+        report[kind] |= taken
     return report
 
 
 def as_text(report: dict[str, Any], kinds: list[str]) -> str:
     """The report for a reader, a line each for PyTorch and the files."""
+    if "largest_logit" not in report:
+        return denoiser_text(report, kinds)
     what = "words" if "text" in report["torch"] else "events"
     lines = [
         f"{report['sound']}: {report['seconds']:g} s, {report['frames']} frames, "
         f"logits up to {report['largest_logit']:.1f}",
-        f"torch   {report['torch']['events']} {what}; {_timing(report['torch'])}",
+        f"torch   {report['torch']['events']} {what}; {timing_text(report['torch'])}",
     ]
     for kind in kinds:
         of = report[kind]
@@ -78,7 +77,7 @@ def as_text(report: dict[str, Any], kinds: list[str]) -> str:
             f"{kind:<7} {of['file']}, {of['bytes'] / 1000:.0f} kB; logits differ by at most "
             f"{of['max_logit_difference']:.2g} (mean {of['mean_logit_difference']:.2g}); "
             f"{100 * of['agreement']:.2f} % of frames have the same label; {of['events']} {what}, "
-            f"{of['equal_events']} of them as with torch{text}; {_timing(of)}"
+            f"{of['equal_events']} of them as with torch{text}; {timing_text(of)}"
         )
     return "\n".join(lines)
 
@@ -94,51 +93,3 @@ def _places(events: list[Event]) -> set[tuple[str, float]]:
 
 def _text(events: list[Event]) -> str:
     return " ".join(event.label for event in events)
-
-
-def _timing(of: dict[str, Any]) -> str:
-    return f"{of['median_ms']:.3f} ms a step of {of['step_ms']:g} ms, real-time factor {of['real_time_factor']:.5f}"
-
-
-class _Step(NamedTuple):
-    """`run` hears so many samples of the sound from one on."""
-
-    run: Callable[[int], Any]
-    samples: int
-
-
-def _torch_step(model: AudioModel, wave: np.ndarray) -> _Step:
-    streams: StreamBatch[int] = StreamBatch(model)
-    return _Step(lambda begin: streams.feed({0: wave[begin : begin + model.block]}), model.block)
-
-
-def _onnx_step(path: Path, wave: np.ndarray) -> _Step:
-    step = OnnxStep(path)
-    state = step.begin()
-
-    def run(begin: int) -> None:
-        nonlocal state
-        _, state = step(wave[None, begin : begin + step.block], state)
-
-    return _Step(run, step.block)
-
-
-def _median_s(steps: dict[str, _Step], samples: int) -> dict[str, float]:
-    """Median seconds of each step on one thread: of its own time, whatever else the machine does. In turns, for what
-    it shares with others, its cache and its clock, is so much at one time and so much at another.
-    """
-    times: dict[str, list[float]] = {kind: [] for kind in steps}
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        for turn in range(ROUNDS + 1):
-            for kind, step in steps.items():
-                for place in range(STEPS):
-                    begin = (turn * STEPS + place) % (samples // step.samples) * step.samples
-                    started = time.thread_time()
-                    step.run(begin)
-                    if turn:
-                        times[kind].append(time.thread_time() - started)
-    finally:
-        torch.set_num_threads(threads)
-    return {kind: statistics.median(taken) for kind, taken in times.items()}

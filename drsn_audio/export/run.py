@@ -85,7 +85,7 @@ def export_model(
 
 def _words(config: ModelConfig) -> list[str]:
     """What is said in the sound that is made: the words that the model knows, or words of every letter."""
-    if config.head == "ctc" and config.units != "words":
+    if config.head == "denoise" or (config.head == "ctc" and config.units != "words"):
         return PANGRAM.split()
     return [word for word in config.labels if word not in (BLANK, SILENCE, UNKNOWN)] or ["word"]
 

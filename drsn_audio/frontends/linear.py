@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor
 
@@ -41,4 +43,7 @@ class LogSpectrogram(Spectrogram):
     logarithmic = True
 
     def features(self, samples: Tensor, memory: Memory | None = None) -> Tensor:
-        return torch.log(super().features(samples, memory) + FLOOR)
+        power = super().features(samples, memory)
+        if torch.onnx.is_in_onnx_export():  # which takes 1e-8 for zero, and leaves its addition out
+            return torch.log(power / FLOOR + 1) + math.log(FLOOR)
+        return torch.log(power + FLOOR)

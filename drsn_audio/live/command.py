@@ -42,6 +42,10 @@ def run(options: argparse.Namespace) -> int:
         print("\n".join(list_inputs()) or "no input device")
         return 0
     check_options(options)
+    if options.denoise:
+        from drsn_audio.live.denoise import denoise
+
+        return denoise(options)
     stream = open_stream(options.model, options.threshold, options.threshold_shift)
     judge = open_reference(options, stream.detector) if options.reference else None
     meter = Meter(sys.stderr if sys.stderr.isatty() and not options.quiet else None)
@@ -85,13 +89,25 @@ def listen(options: argparse.Namespace, session: Session, stopper: Stopper, loss
     rate = session.sample_rate
     with stopper.waiting():
         source = open_source(options, rate)
+    hear_source(options, source, rate, session.hear, stopper, losses)
+
+
+def hear_source(
+    options: argparse.Namespace,
+    source: Source,
+    rate: int,
+    hear: Callable[[np.ndarray], None],
+    stopper: Stopper,
+    losses: dict[str, float],
+) -> None:
+    """`hear` the blocks [N] of a source at this rate, to its end; it is closed. Raises as `listen`."""
     try:
         log.info("%s%s", source.about(rate), "; Ctrl-C ends it" if options.source in ("-", "mic") else "")
         blocks = source.blocks(rate, options.chunk_ms / 1000)
         if options.realtime:
             blocks = paced(blocks, rate)
         while (block := next_block(blocks, stopper)) is not None:
-            session.hear(block)
+            hear(block)
     finally:
         source.close()
         losses.update(source.losses())
@@ -129,10 +145,14 @@ def open_stream(model: str, thresholds: Sequence[str], shift: float) -> Any:
     else:
         import torch
 
-        from drsn_audio.api import load
+        from drsn_audio.api import Denoiser, load
 
         torch.set_num_threads(1)  # a block of sound is too little to share: threads would wait for each other
         recognizer = load(model)
+        if isinstance(recognizer, Denoiser):
+            raise InputError(
+                f"{model} takes noise away and names nothing: give --denoise, and its sound goes to stdout"
+            )
         if not recognizer.module.causal:
             raise InputError(
                 f"{model} answers to whole clips and cannot stream: give --model a streaming one, e.g. "
@@ -205,10 +225,10 @@ def summarise(figures: dict[str, Any], options: argparse.Namespace) -> None:
 
 def summary_line(figures: dict[str, Any]) -> str:
     """What went wrong is named only where it did."""
-    events = figures["events"]
+    events = figures.get("events")
     parts = [
         f"{figures['heard_s']:.1f} s heard",
-        f"{events} event{'s' * (events != 1)}",
+        *([] if events is None else [f"{events} event{'s' * (events != 1)}"]),
         f"real-time factor {figures['real_time_factor']:.4f}",
     ]
     for key, text in (

@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import argparse
 
+from drsn_audio.denoising.options import MODEL as DENOISER
+from drsn_audio.denoising.options import add_blend
 from drsn_audio.errors import InputError
 
 # Options that are of one source only, as they are called there.
+MODEL = "commands-12-stream"  # without --model and --denoise
 OPTIONS_OF = {"-": ("rate", "format", "channels"), "mic": ("device",), "a file": ("realtime",)}
+
+OF_WORDS = ("json", "reference", "threshold", "threshold_shift")
 
 
 def add_options(sub: argparse.ArgumentParser, model: str) -> None:
@@ -15,9 +20,8 @@ def add_options(sub: argparse.ArgumentParser, model: str) -> None:
     sub.add_argument("source", metavar="SOURCE", nargs="?", help="an audio file; - for raw PCM on stdin; mic")
     sub.add_argument(
         "--model",
-        default="commands-12-stream",
         metavar="M",
-        help=f"{model}, or an .onnx of drsn-audio export (default: commands-12-stream)",
+        help=f"{model}, or an .onnx of drsn-audio export (default: {MODEL}, with --denoise {DENOISER})",
     )
     sub.add_argument("--json", action="store_true", help="one JSON object a line, the last one is the summary")
     sub.add_argument(
@@ -45,6 +49,13 @@ def add_options(sub: argparse.ArgumentParser, model: str) -> None:
         "--chunk-ms", type=float, default=100.0, metavar="MS", help="sound that is heard at a time (default: 100)"
     )
     sub.add_argument("--realtime", action="store_true", help="hear a file as fast as it sounds")
+    sound = sub.add_argument_group("sound without its noise, instead of words")
+    sound.add_argument(
+        "--denoise",
+        action="store_true",
+        help="write raw PCM to stdout, one channel: of a pipe its format and rate, else s16le at the model's rate",
+    )
+    add_blend(sound)
     pcm = sub.add_argument_group("of raw PCM on stdin, little-endian; a wav header is followed instead")
     pcm.add_argument("--rate", type=int, metavar="HZ", help="(default: the model's)")
     pcm.add_argument("--format", choices=("s16le", "s24le", "s32le", "f32le"), help="(default: s16le)")
@@ -55,11 +66,18 @@ def add_options(sub: argparse.ArgumentParser, model: str) -> None:
 
 
 def check_options(options: argparse.Namespace) -> None:
-    """Raises InputError for what does not go together, which would be ignored else."""
+    """Fills in the model. Raises InputError for what does not go together, which would be ignored else."""
     if options.source is None:
         raise InputError("nothing to listen to: give a file, - for raw PCM on stdin, or mic")
     if not 1 <= options.chunk_ms <= 60_000:
         raise InputError(f"--chunk-ms {options.chunk_ms:g}: give 1 to 60000 milliseconds")
+    if options.denoise:
+        words = [f"--{name.replace('_', '-')}" for name in OF_WORDS if getattr(options, name)]
+        if words:
+            raise InputError(f"{', '.join(words)} with --denoise: stdout is sound and no words are heard, leave it out")
+    elif options.blend:
+        raise InputError("--blend without --denoise: only sound is given back, leave it out")
+    options.model = options.model or (DENOISER if options.denoise else MODEL)
     kind = options.source if options.source in ("-", "mic") else "a file"
     for other, names in OPTIONS_OF.items():
         lonely = [f"--{name}" for name in names if getattr(options, name) and other != kind]

@@ -55,6 +55,18 @@ def decode_pcm(data: bytes, form: PcmFormat) -> np.ndarray:
     return average_channels(samples.reshape(-1, form.channels)).astype(np.float32, copy=False)
 
 
+def encode_pcm(samples: np.ndarray, encoding: str) -> bytes:
+    """Samples [N], full scale 1 -> bytes; integers are rounded, and clip at full scale."""
+    if encoding == "f32le":
+        return samples.astype("<f4").tobytes()
+    bits = 8 * FORMATS[encoding]
+    full = 2.0 ** (bits - 1)
+    whole = np.clip(np.rint(samples.astype(np.float64) * full), -full, full - 1).astype("<i4")
+    if encoding == "s24le":
+        return whole[:, None].view(np.uint8)[:, :3].tobytes()
+    return whole.astype(f"<i{bits // 8}").tobytes()
+
+
 class PcmSource:
     """Bytes of a pipe as they come; a wav header at their beginning is followed instead of `form`.
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 
@@ -15,6 +15,8 @@ from drsn_audio.streaming.event import Event
 from drsn_audio.streaming.samples import check_samples
 
 log = logging.getLogger("drsn_audio")
+
+Answer = TypeVar("Answer")
 
 
 class Listener(Protocol):
@@ -27,34 +29,16 @@ class Listener(Protocol):
     def flush(self) -> list[Event]: ...
 
 
-class Session:
-    """`hear` it blocks, then `end` it; every event goes to `tell` at once, and with `keep` into `events`.
-
-    A word that may still grow is shown by the meter, and is neither kept nor counted. `tail_s` of silence are heard
-    after the sound.
+class Hearer:
+    """`hear` it blocks, then `end` it; `_feed` and `_flush` do what is done with them.
 
     Samples that are no sound (NaN, infinite) are heard as silence, so that times stay right, and counted.
     """
 
-    def __init__(
-        self,
-        stream: Listener,
-        tell: Callable[[Event], None],
-        meter: Meter,
-        keep: bool = False,
-        tail_s: float = 0.0,
-        clock: Callable[[], float] = time.perf_counter,
-    ):
-        self._stream, self._tell, self._meter, self._keep, self._clock = stream, tell, meter, keep, clock
-        self._tail = np.zeros(round(tail_s * stream.sample_rate), np.float32)
-        self.events: list[Event] = []
-        self.told = 0  # events
+    def __init__(self, sample_rate: int, meter: Meter, clock: Callable[[], float] = time.perf_counter):
+        self.sample_rate, self._meter, self._clock = sample_rate, meter, clock
         self.samples = self._refused = self._clipped = 0
         self._busy_s = 0.0
-
-    @property
-    def sample_rate(self) -> int:
-        return self._stream.sample_rate
 
     @property
     def heard_s(self) -> float:
@@ -70,31 +54,34 @@ class Session:
         block = self._sound(block)
         self.samples += len(block)
         self._clipped += len(block) * is_clipped(block)
-        self._timed(lambda: self._stream.feed(block))
+        self._feed(block)
         self._meter.hear(block, self.heard_s, self.real_time_factor)
 
     def end(self) -> None:
-        """Silence follows the sound: the tail and the last block are heard.
+        """Silence follows the sound: the last block is heard.
 
         Raises:
             InputError: all of the sound was no sound.
         """
-        if self.samples and len(self._tail):
-            self._timed(lambda: self._stream.feed(self._tail))
-        self._timed(self._stream.flush)
+        self._flush()
         self._meter.clear()
         if self.samples and self._refused == self.samples:
             raise InputError("nothing but NaN, infinite or absurdly large samples came: check --format")
 
-    def summary(self) -> dict[str, Any]:
-        """Figures of all that was heard."""
+    def figures(self) -> dict[str, Any]:
+        """Of all that was heard."""
         return {
             "heard_s": round(self.heard_s, 3),
-            "events": self.told,
             "real_time_factor": round(self.real_time_factor, 4),
             "refused_s": round(self._refused / self.sample_rate, 3),
             "clipped_s": round(self._clipped / self.sample_rate, 3),
         }
+
+    def _feed(self, block: np.ndarray) -> None:
+        raise NotImplementedError
+
+    def _flush(self) -> None:
+        raise NotImplementedError
 
     def _sound(self, block: np.ndarray) -> np.ndarray:
         try:
@@ -109,10 +96,49 @@ class Session:
             self._refused += len(block)
             return np.zeros(len(block), np.float32)
 
-    def _timed(self, hear: Callable[[], list[Event]]) -> None:
+    def _timed(self, hear: Callable[[], Answer]) -> Answer:
         began = self._clock()
-        events = hear()
+        answer = hear()
         self._busy_s += self._clock() - began
+        return answer
+
+
+class Session(Hearer):
+    """`hear` it blocks, then `end` it; every event goes to `tell` at once, and with `keep` into `events`.
+
+    A word that may still grow is shown by the meter, and is neither kept nor counted. `tail_s` of silence are heard
+    after the sound.
+    """
+
+    def __init__(
+        self,
+        stream: Listener,
+        tell: Callable[[Event], None],
+        meter: Meter,
+        keep: bool = False,
+        tail_s: float = 0.0,
+        clock: Callable[[], float] = time.perf_counter,
+    ):
+        super().__init__(stream.sample_rate, meter, clock)
+        self._stream, self._tell, self._keep = stream, tell, keep
+        self._tail = np.zeros(round(tail_s * stream.sample_rate), np.float32)
+        self.events: list[Event] = []
+        self.told = 0  # events
+
+    def summary(self) -> dict[str, Any]:
+        """Figures of all that was heard."""
+        heard_s, *others = self.figures().items()
+        return dict([heard_s, ("events", self.told), *others])
+
+    def _feed(self, block: np.ndarray) -> None:
+        self._answer(self._timed(lambda: self._stream.feed(block)))
+
+    def _flush(self) -> None:
+        if self.samples and len(self._tail):
+            self._feed(self._tail)
+        self._answer(self._timed(self._stream.flush))
+
+    def _answer(self, events: list[Event]) -> None:
         if events:
             self._meter.clear()
         for event in events:

@@ -140,7 +140,9 @@ def _check(config: ModelConfig) -> None:
     if config.head == "denoise":
         _check_denoiser(config)
     if config.widths and (len(config.widths) != len(config.blocks) or list(config.widths) != sorted(config.widths)):
-        raise ConfigError(f"model.widths={list(config.widths)}: give one for each of model.blocks, none below the last")
+        raise ConfigError(
+            f"model.widths={list(config.widths)}: give one for each of model.blocks, none below the one before"
+        )
     if config.mixer and min(config.mixer) < 1:
         raise ConfigError(f"model.mixer={list(config.mixer)}: give dilations, each at least 1")
     if not config.labels and config.head != "denoise":

@@ -68,7 +68,7 @@ def plot_mix(
     *panels, below = figure.subplots(4, 1, sharex=True, height_ratios=(3, 3, 3, 2))
     duration_s = clean.size / sample_rate
     for axes, name, power_db in zip(panels, PANELS, powers_db, strict=True):
-        image = _draw_spectrogram(axes, power_db, duration_s, sample_rate, loudest_db)
+        image = draw_spectrogram(axes, power_db, duration_s, sample_rate, loudest_db)
         axes.set_title(_panel_title(name, levels), loc="left", fontweight="bold", parse_math=False)
     for axes, wave, text in zip(panels, waves, ("silence", "no noise", "silence"), strict=True):
         if not wave.any():
@@ -116,7 +116,7 @@ def _pieces(wave: np.ndarray, starts: np.ndarray, size: int) -> np.ndarray:
     return np.lib.stride_tricks.sliding_window_view(padded, size)[starts - low]
 
 
-def _draw_spectrogram(
+def draw_spectrogram(
     axes: Axes, power_db: np.ndarray, duration_s: float, sample_rate: int, loudest_db: float
 ) -> AxesImage:
     """Power [F, columns] in dB: a bin's colour reaches half a bin to either side of its frequency."""

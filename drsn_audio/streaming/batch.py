@@ -49,6 +49,7 @@ class StreamBatch(Generic[Key]):
 
     def feed(self, samples: Mapping[Key, np.ndarray]) -> dict[Key, np.ndarray]:
         """Next samples [N] of each stream, N >= 0, in [-1, 1] -> the logits [t, K] of the blocks that they complete.
+        Of a denoiser they are gains [t, bins].
 
         A key that is new begins a stream.
 
@@ -64,7 +65,7 @@ class StreamBatch(Generic[Key]):
             fewest = min(len(self.states[key].waiting) for key in ready) // self.model.block
             for key, logits in zip(ready, self._hear(ready, min(fewest, MOST_BLOCKS)), strict=True):
                 heard[key].append(logits)
-        nothing = np.zeros((0, len(self.model.config.labels)), np.float32)
+        nothing = np.zeros((0, self.model.outputs), np.float32)
         return {key: np.concatenate([nothing, *parts]) for key, parts in heard.items()}
 
     def flush(self, key: Key) -> np.ndarray:

@@ -47,7 +47,7 @@ class OnnxStep:
         state = step.begin(64)
         logits, state = step(samples, state)    # [64, block] -> [64, K]
 
-    Where the block is one of several `frames`, logits are [64, frames, K].
+    Where the block is one of several `frames`, logits are [64, frames, K]. Of a denoiser they are gains, K its bins.
 
     A state is a dict of arrays [B, ...], so streams are taken out or joined along the first axis. `about` is what the
     file says of itself.
@@ -58,6 +58,7 @@ class OnnxStep:
     """
 
     def __init__(self, path: str | Path, threads: int = 1):
+        self.name = str(path)
         self._session = _open(Path(path), threads)
         metadata = self._session.get_modelmeta().custom_metadata_map
         try:
@@ -71,6 +72,8 @@ class OnnxStep:
                 f"this one reads {FORMAT}): export the model again"
             )
         self.labels: list[str] = self.about["labels"]
+        self.denoiser: dict[str, int] | None = self.about.get("denoiser")  # its bins and hop
+        self.outputs: int = self.denoiser["bins"] if self.denoiser else len(self.labels)
         self.sample_rate: int = self.about["sample_rate"]
         self.block: int = self.about["block"]
         self.frames: int = self.about.get("frames", 1)
@@ -102,11 +105,14 @@ class OnnxStream:
     the file of a keyword model says of how events are made. It runs on one thread: a step is too short to share.
 
     Raises:
-        InputError: as `OnnxStep`, or a detector of words that are none of the model's labels, or for a CTC model.
+        InputError: as `OnnxStep`, or a detector of words that are none of the model's labels, or for a CTC model; or
+            the file is a denoiser's, whose stream is an `OnnxDenoiseStream`.
     """
 
     def __init__(self, path: str | Path, detector: DetectorConfig | None = None, threads: int = 1):
         self._step = OnnxStep(path, threads)
+        if self._step.denoiser:
+            raise InputError(f"{path}: takes noise away and names nothing: drsn-audio stream --denoise gives its sound")
         self.about = self._step.about
         self.labels, self.sample_rate, self.frame_s = self._step.labels, self._step.sample_rate, self._step.frame_s
         self.detector = self._event_maker(detector)
@@ -118,7 +124,7 @@ class OnnxStream:
         self._waiting = np.zeros(0, np.float32)
         self.detector.reset()
         self.ended = False
-        self._answer(np.zeros((0, len(self.labels)), np.float32))
+        self._answer(np.zeros((0, self._step.outputs), np.float32))
 
     def feed(self, samples: np.ndarray) -> list[Event]:
         """Samples [N] at the model's rate, N >= 0, in [-1, 1] -> what was recognised with them.
@@ -175,11 +181,11 @@ class OnnxStream:
         if self.ended:
             raise InputError("the stream was flushed, which ends it: reset it before the next sound")
         wave, block = np.concatenate([self._waiting, samples]), self._step.block
-        heard = [np.zeros((0, len(self.labels)), np.float32)]
+        heard = [np.zeros((0, self._step.outputs), np.float32)]
         whole = len(wave) // block * block
         for begin in range(0, whole, block):
             logits, self._layers = self._step(wave[None, begin : begin + block], self._layers)
-            heard.append(logits.reshape(-1, len(self.labels)))
+            heard.append(logits.reshape(-1, self._step.outputs))
         self._waiting = wave[whole:].copy()
         return np.concatenate(heard)
 

@@ -22,10 +22,12 @@ class Stream:
     probabilities, which are the softmax of logits / temperature.
 
     Raises:
-        InputError: a model of whole clips.
+        InputError: a model of whole clips, or a denoiser, whose stream is a `DenoiseStream`.
     """
 
     def __init__(self, model: AudioModel, detector: EventMaker, temperature: float = 1.0):
+        if model.config.head == "denoise":
+            raise InputError("a denoiser names nothing and gives sound: make a DenoiseStream of it")
         self._batch: StreamBatch[int] = StreamBatch(model)
         self.detector, self.temperature = detector, temperature
         self.labels: list[str] = list(model.config.labels)

@@ -17,11 +17,12 @@ from drsn_audio.datasets.speech_rows import TrainingRows
 from drsn_audio.datasets.surroundings import RoomPool
 from drsn_audio.evaluation.denoising import noisy_speech
 from drsn_audio.metrics.enhancement import si_sdr_db
+from drsn_audio.models.heads.denoise import LOSSES
 from drsn_audio.models.model import AudioModel
 from drsn_audio.training.calibrate import DEV_SNR_DB
 from drsn_audio.training.task import RowsPlan, Score, make_loader
 
-DEV_UTTERANCES = 40  # at most; evenly spaced, so that every speaker is among them
+DEV_UTTERANCES = 20  # at most; evenly spaced, so that every speaker is among them
 
 
 class DenoisingTask:
@@ -41,14 +42,18 @@ class DenoisingTask:
         drawn = config.augment, config.seed, rooms, config.data.level
         rows = TrainingRows(speech, noise, store, size, config.data.rows, *drawn)
         self.plan = RowsPlan(len(rows), config.train.batch_size, config.seed)
+        weights = {name: getattr(config.train, f"{name}_weight") for name in LOSSES}
+        self.weights = {name: weight for name, weight in weights.items() if weight}
+        if not self.weights or min(self.weights.values()) < 0:
+            raise ConfigError("train.si_sdr_weight, spectral_weight, magnitude_weight: give one above 0, none below")
         self.loader = make_loader(rows, self.plan, config.train.workers)
 
     def losses(self, model: torch.nn.Module, batch: Batch, accelerator: Accelerator, step: int) -> dict[str, Tensor]:
         noisy, clean = batch.mix_and_speech()
         with accelerator.autocast():
             gains = model(noisy)
-        losses = accelerator.unwrap_model(model).head.loss(gains, noisy, clean)
-        return {name: getattr(self.config.train, f"{name}_weight") * value for name, value in losses.items()}
+        losses = accelerator.unwrap_model(model).head.loss(gains, noisy, clean, self.weights)
+        return {name: self.weights[name] * value for name, value in losses.items()}
 
     @torch.inference_mode()
     def score(self, model: AudioModel) -> Score:

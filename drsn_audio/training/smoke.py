@@ -12,7 +12,7 @@ from drsn_audio.files import write_whole
 from drsn_audio.labels import BLANK, SILENCE, UNKNOWN
 
 STEPS = 2
-SENTENCES = ("open the gate", "stop that machine", "turn the pump off now")  # of models that spell
+SENTENCES = ("open the gate", "stop that machine", "turn the pump off now")  # of models of no words
 PIECES = 22
 
 
@@ -23,7 +23,7 @@ def smoke_config(config: ExperimentConfig, folder: Path) -> ExperimentConfig:
         folder / "data" / "voices",
         words=said(config.model),
         voices_per_part=(1, 1, 1),
-        duration_s=3.0 if spells(config.model) else 1.0,
+        duration_s=3.0 if speaks(config.model) else 1.0,
         progress=False,
     )
     noise = CORPORA["synthetic-noise"](
@@ -51,23 +51,25 @@ def smoke_config(config: ExperimentConfig, folder: Path) -> ExperimentConfig:
     return dataclasses.replace(config, run=str(folder), init="", data=data, train=train)
 
 
-def spells(model: ModelConfig) -> bool:
-    return model.head == "ctc" and model.units != "words"
+def speaks(model: ModelConfig) -> bool:
+    """Of sentences, not of words: what spells, and what takes noise off."""
+    return model.head == "denoise" or (model.head == "ctc" and model.units != "words")
 
 
 def said(model: ModelConfig) -> list[str]:
     """What the voices are to say."""
-    if spells(model):
+    if speaks(model):
         return list(SENTENCES)
     words = [label for label in model.labels if label not in (BLANK, SILENCE, UNKNOWN)]
     return [*words, "hello"] if UNKNOWN in model.labels else words
 
 
 def _fewer(data: DataConfig, folder: Path) -> DataConfig:
-    """Strings of these voices alone, and pieces of these sentences."""
+    """Strings and rows of these voices alone, and pieces of these sentences."""
     strings = dataclasses.replace(data.strings, rows=min(data.strings.rows, 8), weights=[], speech=[], speech_share=0.0)
+    rows = dataclasses.replace(data.rows, count=min(data.rows.count, 8), weights=[])
     pieces = data.sentencepiece
     if pieces:
         pieces = str(folder / "data" / "units.model")
         write_whole(Path(pieces), train_pieces([sentence.upper() for sentence in SENTENCES], PIECES))
-    return dataclasses.replace(data, strings=strings, sentencepiece=pieces)
+    return dataclasses.replace(data, strings=strings, rows=rows, sentencepiece=pieces)

@@ -6,7 +6,7 @@ import torch
 
 from drsn_audio.cli import main
 from drsn_audio.errors import InputError
-from drsn_audio.export import report as report_module
+from drsn_audio.export import timing
 from drsn_audio.export import run
 from drsn_audio.export.report import as_text, parity_report
 from drsn_audio.export.sound import noisy_speech
@@ -19,7 +19,7 @@ from .conftest import DETECTOR, TIMING, causal_model, loud_and_soft
 
 @pytest.fixture(autouse=True)
 def few_steps(monkeypatch):
-    monkeypatch.setattr(report_module, "ROUNDS", 2)
+    monkeypatch.setattr(timing, "ROUNDS", 2)
 
 
 def test_float_is_the_model_and_8_bits_are_near(exported):

@@ -9,7 +9,7 @@ import pytest
 import soundfile as sf
 
 from drsn_audio.errors import InputError
-from drsn_audio.live.pcm import FORMATS, PcmFormat, PcmSource, decode_pcm
+from drsn_audio.live.pcm import FORMATS, PcmFormat, PcmSource, decode_pcm, encode_pcm
 
 RATE = 16000
 SUBTYPES = {"s16le": "PCM_16", "s24le": "PCM_24", "s32le": "PCM_32", "f32le": "FLOAT"}
@@ -133,3 +133,23 @@ def test_what_is_no_raw_sound_is_refused(data, reason):
 def test_formats_that_are_none(rate, channels):
     with pytest.raises(InputError, match="give 1"):
         PcmFormat(rate, channels)
+
+
+@pytest.mark.parametrize("encoding", FORMATS)
+def test_what_is_encoded_is_decoded_again(sound, encoding):
+    step = {"s16le": 2.0**-15, "s24le": 2.0**-23}.get(encoding, 2.0**-24)
+    again = decode_pcm(encode_pcm(sound, encoding), PcmFormat(RATE, 1, encoding))
+    assert np.abs(again - sound).max() <= 0.5001 * step
+
+
+@pytest.mark.parametrize("encoding", ["s16le", "s24le", "s32le"])
+def test_integers_clip_at_full_scale(encoding):
+    full = 2 ** (8 * FORMATS[encoding] - 1)
+    data = encode_pcm(np.array([1.5, 1.0, -1.0, -1.5], np.float32), encoding)
+    size = FORMATS[encoding]
+    values = [int.from_bytes(data[at : at + size], "little", signed=True) for at in range(0, len(data), size)]
+    assert values == [full - 1, full - 1, -full, -full]
+
+
+def test_floats_may_exceed_full_scale():
+    assert np.frombuffer(encode_pcm(np.array([1.5], np.float32), "f32le"), "<f4") == 1.5

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from torch import Tensor, nn
 
 from drsn_audio.config import ModelConfig
@@ -15,7 +17,8 @@ from drsn_audio.nn.synthesis import apply_gains
 from drsn_audio.overlap import delay
 
 OPEN = 1.0  # what the gains begin with, as a logit: 0.73
-LOSS_RMS = 0.05  # of the noisy wave where spectra are compared, whatever its level was
+LOSS_RMS = 0.05  # of the noisy wave where the losses compare, whatever its level was
+LOSSES = {"si_sdr": si_sdr_loss, "spectral": multi_resolution_loss, "magnitude": compressed_magnitude_loss}
 
 
 class DenoiseHead(nn.Module):
@@ -58,20 +61,19 @@ class DenoiseHead(nn.Module):
         # A level's bin stands for as many neighbours of the spectrum as there are outputs.
         return x.transpose(1, 2).flatten(1, 2)[:, : self.bins].transpose(1, 2).float().sigmoid()
 
-    def loss(self, gains: Tensor, noisy: Tensor, clean: Tensor) -> dict[str, Tensor]:
-        """Gains of the noisy wave [B, N] and the clean one -> what is left of the noise and lost of the speech.
+    def loss(
+        self, gains: Tensor, noisy: Tensor, clean: Tensor, wanted: Iterable[str] = tuple(LOSSES)
+    ) -> dict[str, Tensor]:
+        """Gains of the noisy wave [B, N] and the clean one -> the `wanted` of LOSSES, averaged over the rows.
 
-        Spectra are compared at one level of the noisy wave, so that no row counts for more because it is louder.
+        All are compared at one level of the noisy wave, so that no row counts for more because it is louder.
         """
         late = delay(self.bins, self.hop)
         estimate = apply_gains(noisy, gains, self.hop)[:, late:]
         noisy, clean = noisy[:, : estimate.shape[1]], clean[:, : estimate.shape[1]]
         gain = LOSS_RMS / noisy.square().mean(1, keepdim=True).sqrt().clamp(min=1e-6)
-        return {
-            "si_sdr": si_sdr_loss(estimate, clean).mean(),
-            "spectral": multi_resolution_loss(estimate * gain, clean * gain).mean(),
-            "magnitude": compressed_magnitude_loss(estimate * gain, clean * gain).mean(),
-        }
+        estimate, clean = estimate * gain, clean * gain
+        return {name: LOSSES[name](estimate, clean).mean() for name in wanted}
 
 
 class Up(nn.Module):

@@ -1,0 +1,1 @@
+"""`drsn-audio denoise` and `Denoiser`: sound of any rate, length and number of channels, without its noise."""

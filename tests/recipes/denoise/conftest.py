@@ -1,0 +1,8 @@
+"""The recipe of denoising."""
+
+import pytest
+
+
+@pytest.fixture
+def folder(folder):
+    return folder.parent / "denoise"
