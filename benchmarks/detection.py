@@ -19,7 +19,7 @@ import torch
 from rich.console import Console
 from rich.table import Table
 
-from drsn_audio.api import Classification, Recognizer, load
+from drsn_audio.api import Classification, Recognizer, load_recognizer
 from drsn_audio.cli import guarded
 from drsn_audio.config import NoiseSource
 from drsn_audio.datasets.draws import draw_generator
@@ -143,7 +143,7 @@ def main() -> int:
     options = parser.parse_args()
 
     def work() -> None:
-        model = load(options.model)
+        model = load_recognizer(options.model)
         noise = [NoiseSource(manifest, [], options.folds) for manifest in options.noise]
         tracks = [
             make_track(options.manifest, noise, model.sample_rate, 60 * options.minutes, options.snr, seed)

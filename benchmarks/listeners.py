@@ -107,9 +107,12 @@ def build(source: str) -> tuple[Any, dict[str, Any]]:
         import torch
 
         import drsn_audio
+        from drsn_audio.errors import InputError
 
         torch.set_num_threads(1)
         model = drsn_audio.load(source)
+        if isinstance(model, drsn_audio.Denoiser):
+            raise InputError(f"{source}: takes noise away and hears no words: name another model")
         listener, weights = model.stream(), model.info["sha256"]
         words = len(listener.detector.config.thresholds)
     return listener, {"block_ms": 1000 * listener.frame_s, "words": words, "weights": weights}

@@ -211,7 +211,7 @@ def encode_audio(path: Path, wave: np.ndarray, sample_rate: int, subtype: str | 
 
 
 def rounded(wave: np.ndarray, subtype: str) -> np.ndarray:
-    """Floats as integer samples of libsndfile's `subtype` hold them; in wav it would cut off what is less than a step."""
+    """Floats as integers of a libsndfile `subtype` hold them; in wav it would cut off what is less than a step."""
     bits = {"PCM_S8": 8, "PCM_U8": 8, "PCM_16": 16, "PCM_24": 24}.get(subtype)
     if not bits or not np.issubdtype(wave.dtype, np.floating):
         return wave
@@ -220,7 +220,7 @@ def rounded(wave: np.ndarray, subtype: str) -> np.ndarray:
 
 
 def time_of_day(head: bytes) -> int | None:
-    """Where the beginning of a file has the time of day, 4 bytes: files of floats get a chunk with the peak and that."""
+    """Where the beginning of a file has the time of day, 4 bytes: files of floats get a chunk with the peak and it."""
     at = head.find(b"PEAK", 0, 512)
     return None if at < 0 else at + 12
 

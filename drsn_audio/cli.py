@@ -170,7 +170,7 @@ def _parser() -> argparse.ArgumentParser:
     denoising.add_options(sub, model)
 
     sub = command(
-        "stream", commands.stream, "Name the keywords in live sound, write what is said, or take noise out, as it comes.",
+        "stream", commands.stream, "Name the keywords in live sound, write what is said, or denoise it, as it comes.",
         "drsn-audio stream runs/demo/noisy.wav --json",
         more="A line for each: when it was heard (of a model that writes: where it is), the word, its score. Ctrl-C "
         "ends it, with a summary. Raw PCM may "

@@ -33,7 +33,7 @@ def long_wave(say):
 
 def test_public_names():
     writing = {"Transcriber", "Transcript", "Word"}
-    assert set(drsn_audio.__all__) == {"Classification", "Recognizer", "__version__", "load", *writing}
+    assert set(drsn_audio.__all__) == {"Classification", "Denoiser", "Recognizer", "__version__", "load", *writing}
     with pytest.raises(AttributeError, match="lod"):
         _ = drsn_audio.lod
 

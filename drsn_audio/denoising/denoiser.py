@@ -15,7 +15,7 @@ from drsn_audio.streaming.denoising import DenoiseStream, ModelGains
 
 
 class Denoiser(AnyDenoiser):
-    """A model that takes noise away. `info` is what its checkpoint says of it; `module` the `AudioModel`, in eval mode."""
+    """A model that takes noise away. `info` is what its checkpoint says; `module` the `AudioModel`, in eval mode."""
 
     def __init__(self, module: AudioModel, info: dict[str, Any]):
         """Raises CheckpointError where it is no denoiser."""

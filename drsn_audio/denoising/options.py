@@ -33,6 +33,6 @@ def add_blend(sub: argparse._ActionsContainer) -> None:
         type=float,
         default=0.0,
         metavar="SHARE",
-        help="give back up to so much of the noisy sound, 0 to 1, the less the noisier it is: what recognises speech may "
-        "hear better with some, e.g. 0.2 (default: 0)",
+        help="give back up to so much of the noisy sound, 0 to 1, the less the noisier it is, e.g. 0.2 for what "
+        "recognises speech (default: 0)",
     )

@@ -25,7 +25,7 @@ def is_one_file(place: str) -> bool:
 
 
 def find_inputs(place: str, out: Path) -> Iterator[Input]:
-    """The sounds of one place, in the order of their paths. Where `out` lies below it, what is in there is none of them.
+    """The sounds of one place, in the order of their paths; where `out` lies below it, but for what is in there.
 
     Raises:
         AudioError: nothing there, or `out` is the folder itself.

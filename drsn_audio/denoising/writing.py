@@ -42,7 +42,7 @@ def target_named(path: Path, reader: AudioReader) -> Target:
 
 
 def targets_like(path: Path, reader: AudioReader) -> list[Target]:
-    """As the file that is read; and where libsndfile does not write such, flac, with the whole name before its ending."""
+    """As the file that is read; where libsndfile writes no such file flac, with the whole name before its ending."""
     flac = Target(Path(f"{path}.flac"), "FLAC", "PCM_24" if reader.subtype in FINE else "PCM_16")
     if not sf.check_format(reader.form, reader.subtype):
         return [flac]

@@ -38,11 +38,11 @@ def export_onnx(
     """Write the step of a stream to `path`, for any number of streams at once.
 
     Inputs: samples [B, block] and the state, a tensor [B, ...] for each layer that looks back, by its name. Outputs:
-    logits [B, K], of a denoiser gains [B, bins], and the state after the block, named next/<name>. With `blocks`, a step hears so many blocks of the
-    model, and gives logits [B, blocks, K]. What else a stream needs stands in the file's
-    metadata, as JSON: labels, sample rate, block, temperature, the detector of a keyword model, the writer of a CTC
-    model (its units, and the `timing` of its words, see `word_times`), the bins and hop of a denoiser, the state of a stream that begins, and what
-    `about` says of where the model is from.
+    logits [B, K], of a denoiser gains [B, bins], and the state after the block, named next/<name>. With `blocks`, a
+    step hears so many blocks of the model, and gives logits [B, blocks, K]. What else a stream needs stands in the
+    file's metadata, as JSON: labels, sample rate, block, temperature, the detector of a keyword model, the writer of a
+    CTC model (its units, and the `timing` of its words, see `word_times`), the bins and hop of a denoiser, the state of
+    a stream that begins, and what `about` says of where the model is from.
 
     Raises:
         InputError: a model of whole clips, a keyword model without a detector, or no such number of blocks.

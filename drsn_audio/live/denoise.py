@@ -63,9 +63,10 @@ def open_cleaner(model: str, blend: float) -> Cleaner:
         InputError: no such model, or one that is no denoiser; a blend that is no share.
     """
     if model.endswith(".onnx"):
-        from drsn_audio.denoising.onnx_denoiser import OnnxDenoiser  # needs no torch
+        from drsn_audio.streaming.onnx import OnnxStep  # needs neither torch nor soundfile
+        from drsn_audio.streaming.onnx_denoising import OnnxGains
 
-        return OnnxDenoiser(model).cleaner(1, blend)
+        return Cleaner(OnnxGains(OnnxStep(model)), blend)
     import torch
 
     from drsn_audio.api import load_denoiser

@@ -1,8 +1,8 @@
 """A share of the noisy signal given back, so that speech is not taken away with the noise. numpy only.
 
-Distortion costs a recogniser more than what is left of the noise, and a little of the noisy signal hides it (Iwamoto et
-al., "How bad are artifacts?", Interspeech 2022, doi 10.21437/Interspeech.2022-318). The less noise there is, the more of
-it may come back.
+Distortion costs a recogniser more than what is left of the noise, and adding a little of the noisy signal lessens it
+(Iwamoto et al., "How bad are artifacts?", Interspeech 2022, arXiv:2201.06685). The less noise there is, the more of it
+may come back.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Sound in, sound without its noise out, sample for sample in its place: what all denoising streams share. numpy only."""
+"""Sound in, sound without its noise out, sample for sample: what all denoising streams share. numpy only."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class GainMaker(Protocol):
 
 
 class Cleaner:
-    """`feed` it samples [C, N] of channels in chunks of any size -> those that are finished, [C, n]; `flush` -> the rest.
+    """`feed` it samples [C, N] of channels, chunks of any size -> those that are finished, [C, n]; `flush` -> the rest.
 
     Each channel is denoised by itself. Joined, the output has the input's samples, none more or less, each in its
     place; any chunks give the same. Sample n is finished when the last frame that reaches it was heard, `delay` samples
@@ -108,7 +108,10 @@ class Cleaner:
         """Raises InputError where it is that of another model."""
         shapes = {name: np.shape(value) for name, value in state.items()}
         waiting = shapes.get("waiting", ())
-        wanted = {"heard": (self.channels, self.delay), "begun": (self.channels, self.delay)}
+        wanted: dict[str, tuple[int, ...]] = {
+            "heard": (self.channels, self.delay),
+            "begun": (self.channels, self.delay),
+        }
         wanted |= {"powers": (self.channels, 2), "counts": (3,), "waiting": (self.channels, *waiting[1:])}
         if shapes != wanted or len(waiting) != 2 or waiting[1] >= self.maker.block:
             raise InputError(FOREIGN)

@@ -48,7 +48,8 @@ def smoke_config(config: ExperimentConfig, folder: Path) -> ExperimentConfig:
         workers=0,
         precision="no",  # a CPU may know no other
     )
-    return dataclasses.replace(config, run=str(folder), init="", data=data, train=train)
+    augment = dataclasses.replace(config.augment, reverb_share=0.0)
+    return dataclasses.replace(config, run=str(folder), init="", data=data, augment=augment, train=train)
 
 
 def speaks(model: ModelConfig) -> bool:
@@ -65,11 +66,11 @@ def said(model: ModelConfig) -> list[str]:
 
 
 def _fewer(data: DataConfig, folder: Path) -> DataConfig:
-    """Strings and rows of these voices alone, and pieces of these sentences."""
+    """Strings and rows of these voices alone, in no rooms, and pieces of these sentences."""
     strings = dataclasses.replace(data.strings, rows=min(data.strings.rows, 8), weights=[], speech=[], speech_share=0.0)
     rows = dataclasses.replace(data.rows, count=min(data.rows.count, 8), weights=[])
     pieces = data.sentencepiece
     if pieces:
         pieces = str(folder / "data" / "units.model")
         write_whole(Path(pieces), train_pieces([sentence.upper() for sentence in SENTENCES], PIECES))
-    return dataclasses.replace(data, strings=strings, rows=rows, sentencepiece=pieces)
+    return dataclasses.replace(data, strings=strings, rows=rows, rooms=[], sentencepiece=pieces)

@@ -1,4 +1,4 @@
-"""Make the manifests that the configs name: of the corpora that are there, synthesised voices and synthesised noise.
+"""Make the manifests that the configs name: of the corpora that are there, synthesised voices, noise and rooms.
 
 What an earlier call, of this recipe or another, left in the folder of manifests is kept; --again makes all anew.
 
@@ -16,7 +16,7 @@ from drsn_audio.cli import guarded
 from drsn_audio.corpora import sets
 
 RECORDED = {name: sets.RECORDED[name] for name in ("speech-commands", "librispeech-denoise", "urbansound8k", "esc")}
-SYNTHESISED = sets.SYNTHESISED
+SYNTHESISED: sets.Synthesised = sets.SYNTHESISED | {"rooms": ("rooms", {})}
 
 
 def main() -> int:

@@ -13,7 +13,7 @@ from pathlib import Path
 from drsn_audio.cli import guarded
 from drsn_audio.corpora import sets
 
-RECORDED = {name: told for name, told in sets.RECORDED.items() if name != "librispeech-mini"}
+RECORDED = {name: told for name, told in sets.RECORDED.items() if not name.startswith("librispeech-")}
 SYNTHESISED = {name: made for name, made in sets.SYNTHESISED.items() if name != "voices-digits"}
 
 

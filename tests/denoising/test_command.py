@@ -12,6 +12,7 @@ import soundfile as sf
 from drsn_audio import audio
 from drsn_audio.cli import main
 from drsn_audio.denoising import writing
+from drsn_audio.streaming.denoising import DenoiseStream
 
 from ..streaming.test_onnx_denoising import write_step
 from .conftest import RATE, FixedDenoiser, hiss
@@ -56,7 +57,7 @@ def test_a_file(cli, denoiser_run, model, tmp_path):
     status, printed, err = cli(given, "-o", out, "--model", denoiser_run)
     assert (status, printed) == (0, [str(out)])
     assert err[0].startswith("1 file done, 0 s of sound heard, ")
-    stream = __import__("drsn_audio").Denoiser(model, {}).stream()
+    stream = DenoiseStream(model)
     wave, _ = sf.read(given, dtype="float32")
     expected = np.concatenate([stream.feed(wave), stream.flush()])
     clean, rate = sf.read(out, dtype="float32")
@@ -73,9 +74,7 @@ def test_a_file(cli, denoiser_run, model, tmp_path):
     ("ending", "subtype"),
     [("wav", "PCM_16"), ("wav", "PCM_24"), ("wav", "FLOAT"), ("flac", "PCM_16"), ("flac", "PCM_24"), ("ogg", "VORBIS")],
 )
-def test_rate_length_channels_and_format_are_kept(
-    cli, open_gains, tmp_path, sample_rate, channels, ending, subtype
-):
+def test_rate_length_channels_and_format_are_kept(cli, open_gains, tmp_path, sample_rate, channels, ending, subtype):
     wave = hiss(sample_rate // 4 + 11, channels=channels)
     given = put(tmp_path / "in" / f"a.{ending}", wave, sample_rate, subtype=subtype)
     status, printed, _ = cli(given.parent, "-o", tmp_path / "out")
@@ -97,8 +96,7 @@ def test_of_one_file_the_ending_says_the_format(cli, open_gains, tmp_path, endin
     status, printed, err = cli(given, "-o", tmp_path / f"b.{ending}")
     assert status == 0, err
     assert facts(printed[0])[3:] == (form, subtype)
-    if ending != "mp3":  # whose decoders may add a part of a frame
-        assert facts(printed[0])[:3] == (RATE, 8000, 1)
+    assert facts(printed[0])[:3] == (RATE, 8000, 1)
 
 
 def test_a_format_that_is_not_written_becomes_flac_in_a_folder(cli, open_gains, tmp_path, monkeypatch):

@@ -121,5 +121,5 @@ def test_an_exported_one_does_the_same_with_files(tmp_path):
     expected = np.concatenate([stream.feed(wave), stream.flush()])
     assert denoiser.denoise(tmp_path / "a.wav") == pytest.approx(expected, abs=1e-6)
     assert denoiser.denoise(wave, 44100).shape == (900,)
-    with pytest.raises(InputError, match="no such file|cannot be read"):
+    with pytest.raises(InputError, match="cannot be read"):
         OnnxDenoiser(tmp_path / "none.onnx")

@@ -6,8 +6,7 @@ import torch
 
 from drsn_audio.cli import main
 from drsn_audio.errors import InputError
-from drsn_audio.export import timing
-from drsn_audio.export import run
+from drsn_audio.export import run, timing
 from drsn_audio.export.report import as_text, parity_report
 from drsn_audio.export.sound import noisy_speech
 from drsn_audio.files import write_whole

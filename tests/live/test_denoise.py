@@ -3,6 +3,7 @@
 import io
 import logging
 import signal
+import subprocess
 import sys
 from types import SimpleNamespace
 
@@ -185,3 +186,16 @@ def test_an_exported_model(stream, tmp_path):
     path = write_step(tmp_path / "d.onnx")
     status, out, _ = stream("-", "--model", path, stdin=io.BytesIO(pcm(hiss(4001))))
     assert (status, len(out)) == (0, 8002)
+
+
+def test_a_pipe_needs_numpy_and_onnxruntime_alone(tmp_path):
+    path = write_step(tmp_path / "d.onnx")
+    check = (
+        "import sys\n"
+        "for name in ('torch', 'soundfile', 'soxr', 'scipy', 'omegaconf', 'lhotse', 'safetensors', 'rich'):\n"
+        "    sys.modules[name] = None\n"
+        "from drsn_audio.cli import main\n"
+        f"sys.exit(main(['stream', '-', '--denoise', '--model', {str(path)!r}]))\n"
+    )
+    done = subprocess.run([sys.executable, "-c", check], input=pcm(hiss(999)), capture_output=True, check=True)
+    assert len(done.stdout) == 2 * 999

@@ -162,7 +162,7 @@ def test_a_fault_in_the_middle_fails_that_file_alone(writers):
 def test_which_model_is_loaded(models):
     assert isinstance(drsn_audio.load(models.causal), drsn_audio.Transcriber)
     assert isinstance(drsn_audio.load(models.keywords), drsn_audio.Recognizer)
-    with pytest.raises(InputError, match="names keywords and cannot write"):
+    with pytest.raises(InputError, match="cannot write, it names keywords"):
         load_transcriber(models.keywords)
     with pytest.raises(InputError, match="use drsn-audio transcribe"):
         load_recognizer(models.clip)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from torch import Tensor, nn
 
@@ -18,7 +18,11 @@ from drsn_audio.overlap import delay
 
 OPEN = 1.0  # what the gains begin with, as a logit: 0.73
 LOSS_RMS = 0.05  # of the noisy wave where the losses compare, whatever its level was
-LOSSES = {"si_sdr": si_sdr_loss, "spectral": multi_resolution_loss, "magnitude": compressed_magnitude_loss}
+LOSSES: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
+    "si_sdr": si_sdr_loss,
+    "spectral": multi_resolution_loss,
+    "magnitude": compressed_magnitude_loss,
+}
 
 
 class DenoiseHead(nn.Module):

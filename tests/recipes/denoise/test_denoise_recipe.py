@@ -107,15 +107,16 @@ def test_prepare_keeps_what_is_there(recipe, call, task, tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("config", CONFIGS, ids=lambda path: path.stem)
-def test_what_is_tested_is_in_no_training(config):
+def test_what_is_tested_is_in_no_training(config, recipe):
     data = load_config(config).data
     parts = (data.noise_train, data.noise_dev, data.noise_test)
     trained, chosen, tested = ({source.manifest for source in part} for part in parts)
     assert tested.isdisjoint(trained | chosen)
     assert not set(data.train) & {*data.dev, *data.test}
     assert not any("urbansound8k" in name for name in trained | chosen)  # its licence forbids it
-    prepared = set(sets.RECORDED) | set(sets.SYNTHESISED)
-    assert {Path(name).parent.name for name in (*data.train, *data.dev, *data.test, *trained, *chosen)} <= prepared
+    named = {*data.train, *data.dev, *data.test, *data.rooms, *trained, *chosen, *tested}
+    prepare = recipe("prepare")
+    assert {Path(name).parent.name for name in named} <= {*prepare.RECORDED, *prepare.SYNTHESISED}
 
 
 @pytest.mark.parametrize(
