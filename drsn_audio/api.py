@@ -31,6 +31,7 @@ INSTEAD = {  # what a model does, by its head, and the command for it
     "keyword": "names keywords: use drsn-audio classify",
     "ctc": "writes what is said: use drsn-audio transcribe",
     "denoise": "takes noise away: use drsn-audio denoise",
+    "joint": "is an experiment with two heads: use drsn-audio classify",
 }
 WINDOWS_A_CLIP = 8  # longer sound is heard through a window that moves by an eighth of itself
 

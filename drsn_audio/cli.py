@@ -19,8 +19,10 @@ from drsn_audio.live.options import add_options
 from drsn_audio.transcribing import options as transcribing
 
 EXTRAS = {  # library -> the extra that has it
-    "pocketsphinx": "peers", "pyroomacoustics": "rooms", "sounddevice": "mic", "onnxruntime": "edge",
-    "onnx": "export", "onnxscript": "export", "onnx_ir": "export", "flashlight": "lm", "jiwer": "score",
+    "pocketsphinx": "peers", "noisereduce": "peers", "pyrnnoise": "peers", "webrtc_noise_gain": "peers",
+    "pesq": "enhance", "pystoi": "enhance", "speechmos": "enhance", "requests": "enhance", "librosa": "enhance",
+    "pyroomacoustics": "rooms", "sounddevice": "mic", "onnxruntime": "edge", "flashlight": "lm", "jiwer": "score",
+    "onnx": "export", "onnxscript": "export", "onnx_ir": "export",
 }  # fmt: skip
 # What an install for exported models alone does without, docs/edge.md.
 LEFT_OUT = ("lhotse", "omegaconf", "rich", "safetensors", "scipy", "soundfile", "soxr", "torch", "torchaudio")

@@ -57,7 +57,7 @@ class ModelConfig:
     shrinkage: str = ""  # drsn only: none | se | se-frequency | cs | cw | cw-frequency; empty: the preset's
     pool: str = "clip"  # what thresholds and head average over: clip | causal | causal-cumulative (for streams)
     pool_ms: float = 1000.0  # of causal thresholds: time constant that training begins with; cap of the cumulative
-    head: str = "keyword"  # keyword | ctc | denoise
+    head: str = "keyword"  # keyword | ctc | denoise | joint (denoise and keyword: an experiment)
     units: str = "words"  # of ctc, what a label is: words | characters | sentencepiece
     intermediate_ctc: float = 0.0  # of ctc: weight of the loss of the mixer's middle, to 1 of its end
     clip_answer: str = "last"  # of a causal model, asked for a clip: its last frame | surest: that with least silence

@@ -71,7 +71,7 @@ def test_one_decay_for_all_is_each_of_its_own(frames, shared, in_blocks, seed):
     decay = torch.rand(1 if shared else 3, 1, generator=generator, dtype=torch.float64)
     initial = torch.randn(2, 5, 3, 1, generator=generator, dtype=torch.float64)
     expected = by_loop(x, decay.expand(3, 1), initial)
-    with mock.patch.object(torch.compiler, "is_exporting", lambda: in_blocks):
+    with mock.patch.object(torch.compiler, "is_exporting", return_value=in_blocks):
         torch.testing.assert_close(decayed_sum(x, decay, initial), expected, rtol=1e-12, atol=1e-12)
 
 

@@ -52,8 +52,9 @@ class AudioModel(nn.Module):
 
     @property
     def outputs(self) -> int:
-        """Values of an answer, K: one a label, or of a denoiser one a frequency."""
-        return self.frontend.bins if self.config.head == "denoise" else len(self.config.labels)
+        """Values of an answer, K: one a frequency, of a denoiser, or one a label; of a joint model both, gains first."""
+        gains = self.frontend.bins if self.config.head in ("denoise", "joint") else 0
+        return gains + len(self.config.labels)
 
     def forward(
         self,
@@ -85,9 +86,10 @@ class AudioModel(nn.Module):
 
     def denoise(self, wave: Tensor) -> Tensor:
         """Of a denoiser: wave [B, N] -> that without the noise, [B, N], sample for sample in its place."""
-        late = delay(self.outputs, self.block)
+        bins = self.frontend.bins
+        late = delay(bins, self.block)
         heard = F.pad(wave, (0, late))  # what the last samples wait for
-        return apply_gains(heard, self(heard), self.block)[:, late : late + wave.shape[1]]
+        return apply_gains(heard, self(heard)[..., :bins], self.block)[:, late : late + wave.shape[1]]
 
     def output_lengths(self, lengths: Tensor | None) -> Tensor | None:
         """Lengths [B] in samples -> in frames T' of the logits."""
@@ -137,7 +139,7 @@ def _check(config: ModelConfig) -> None:
         if config.encoder != "drsn":
             raise ConfigError(f"model.encoder={config.encoder}: a CTC model has the encoder drsn")
         Units(config.units, config.labels)
-    if config.head == "denoise":
+    if config.head in ("denoise", "joint"):
         _check_denoiser(config)
     if config.widths and (len(config.widths) != len(config.blocks) or list(config.widths) != sorted(config.widths)):
         raise ConfigError(

@@ -26,6 +26,8 @@ class Stream:
     """
 
     def __init__(self, model: AudioModel, detector: EventMaker, temperature: float = 1.0):
+        if model.config.head == "joint":
+            raise InputError("a joint model is an experiment that hears clips: stream one of keywords alone")
         if model.config.head == "denoise":
             raise InputError("a denoiser names nothing and gives sound: make a DenoiseStream of it")
         self._batch: StreamBatch[int] = StreamBatch(model)

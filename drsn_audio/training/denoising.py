@@ -9,7 +9,7 @@ import torch
 from accelerate import Accelerator
 from torch import Tensor
 
-from drsn_audio.config import ConfigError, ExperimentConfig
+from drsn_audio.config import ConfigError, ExperimentConfig, TrainConfig
 from drsn_audio.datasets.batch import Batch
 from drsn_audio.datasets.manifests import AudioStore, read_cuts
 from drsn_audio.datasets.noise_pool import NoisePool
@@ -42,9 +42,8 @@ class DenoisingTask:
         drawn = config.augment, config.seed, rooms, config.data.level
         rows = TrainingRows(speech, noise, store, size, config.data.rows, *drawn)
         self.plan = RowsPlan(len(rows), config.train.batch_size, config.seed)
-        weights = {name: getattr(config.train, f"{name}_weight") for name in LOSSES}
-        self.weights = {name: weight for name, weight in weights.items() if weight}
-        if not self.weights or min(self.weights.values()) < 0:
+        self.weights = loss_weights(config.train)
+        if not self.weights:
             raise ConfigError("train.si_sdr_weight, spectral_weight, magnitude_weight: give one above 0, none below")
         self.loader = make_loader(rows, self.plan, config.train.workers)
 
@@ -69,3 +68,11 @@ class DenoisingTask:
 
     def finish(self, checkpoint: Path) -> None:
         pass
+
+
+def loss_weights(config: TrainConfig) -> dict[str, float]:
+    """The losses of a denoiser that count. Raises ConfigError for a weight below 0."""
+    weights = {name: getattr(config, f"{name}_weight") for name in LOSSES}
+    if min(weights.values()) < 0:
+        raise ConfigError("train.si_sdr_weight, spectral_weight, magnitude_weight: give one above 0, none below")
+    return {name: weight for name, weight in weights.items() if weight}

@@ -32,6 +32,7 @@ from drsn_audio.files import write_whole
 from drsn_audio.models.checkpoint import save_checkpoint
 from drsn_audio.models.model import AudioModel, count_multiply_adds, count_parameters
 from drsn_audio.training.denoising import DenoisingTask
+from drsn_audio.training.joint import JointTask
 from drsn_audio.training.keyword import KeywordTask
 from drsn_audio.training.optim import make_average, make_optimizer, make_schedule
 from drsn_audio.training.start import start_from
@@ -50,6 +51,7 @@ TASKS: dict[str, Callable[[ExperimentConfig, AudioModel, AudioStore], Task]] = {
     "keyword": KeywordTask,
     "ctc": TranscriptionTask,
     "denoise": DenoisingTask,
+    "joint": JointTask,
 }
 CACHE_BYTES = 4 << 30  # of decoded audio; each loader process keeps a store of its own
 

@@ -112,6 +112,7 @@ def word_rows(
 
     def ours(waves: Any, lengths: Any) -> list[str]:
         frames = model.module.output_lengths(lengths)
+        assert frames is not None
         found = model(waves, lengths).float().log_softmax(-1).numpy()
         return [greedy_text(row[:count], model.units) for row, count in zip(found, frames.tolist(), strict=True)]
 

@@ -19,19 +19,20 @@ from drsn_audio.nn.causal import POOLS
 from drsn_audio.nn.shrinkage import SHRINKAGES
 
 KEYWORDS = ["go", "stop", "unknown", "silence", "left"]
-LABELS = {"keyword": KEYWORDS, "ctc": [BLANK, "go", "stop", "unknown", "left"], "denoise": []}
+LABELS = {"keyword": KEYWORDS, "ctc": [BLANK, "go", "stop", "unknown", "left"], "denoise": [], "joint": KEYWORDS}
 # Of the smallest model: of CTC as presets for it have it.
 SIZE = {
     "keyword": {},
     "ctc": {"time_reduction": 4, "mixer_width": 8, "mixer": [1, 2]},
-    "denoise": {"widths": [3, 4, 6], "stem_stride": [4, 1], "time_reduction": 1, "mixer": [1, 2]},
 }
+SPECTRAL = ["denoise", "joint"]
+SIZE |= {head: {"widths": [3, 4, 6], "stem_stride": [4, 1], "time_reduction": 1, "mixer": [1, 2]} for head in SPECTRAL}
 SPECTRUM = {"name": "log-spectrogram", "hop_ms": 16, "f_min_hz": 0}  # what a denoiser hears
-WORDS = [head for head in HEADS if head != "denoise"]
+WORDS = [head for head in HEADS if head not in SPECTRAL]
 KINDS = [
     *product(["10k"], SHRINKAGES, POOLS, ["logmel"], WORDS),
     *product(["10k"], ["cw-frequency"], POOLS, [name for name in FRONTENDS if name != "logmel"], WORDS),
-    *product(["10k"], SHRINKAGES, [pool for pool in POOLS if pool != "clip"], ["log-spectrogram"], ["denoise"]),
+    *product(["10k"], SHRINKAGES, [pool for pool in POOLS if pool != "clip"], ["log-spectrogram"], SPECTRAL),
     *product(["bc-resnet-1"], [""], ["clip"], ["logmel", "pcen", "mfcc"], ["keyword"]),  # 40 bins, for which it is made
 ]
 CTC_PRESETS = [name for name in PRESETS if name.startswith("ctc")]
@@ -52,7 +53,7 @@ def build(preset: str, shrinkage: str, pool: str, frontend: str, head: str) -> A
     key = (preset, shrinkage, pool, frontend, head)
     if key not in _built:
         torch.manual_seed(0)
-        hears = SPECTRUM if head == "denoise" else {"name": frontend}
+        hears = SPECTRUM if head in SPECTRAL else {"name": frontend}
         names = {"preset": preset, "shrinkage": shrinkage, "pool": pool, "head": head, "frontend": hears}
         size = SIZE[head] if preset not in CTC_PRESETS else {}
         model = AudioModel(config_from_dict({"model": {**names, **size, "labels": LABELS[head]}}).model).train()
@@ -76,8 +77,8 @@ def expected_shape(model: AudioModel, batch: int, samples: int) -> tuple[int, ..
     """Clips give [B, K]; causal models and CTC [B, T', K], a frame for each begun 80 ms (hop, stem and two strided
     stages), of CTC 40 ms; a denoiser a gain for each bin of the spectrum, every 16 ms.
     """
-    if model.config.head == "denoise":
-        return batch, -(-samples // 256), 257
+    if model.config.head in SPECTRAL:
+        return batch, -(-samples // 256), 257 + len(model.config.labels)
     ctc = model.config.head == "ctc"
     frames = -(-samples // (160 * 2 * 2 * (1 if ctc else 2)))
     return (batch, frames, 5) if model.causal or ctc else (batch, 5)
@@ -136,8 +137,9 @@ def test_a_training_step_on_padded_clips_goes_downhill(preset, shrinkage, pool, 
     wave, lengths, targets = noise(4, 4000), torch.tensor([4000, 3000, 100, 1]), some_targets(model)
 
     def loss() -> Tensor:
-        if head == "denoise":
-            losses = model.head.loss(model(wave), wave, noise(4, 4000, seed=1))
+        if head in SPECTRAL:
+            words = () if head == "denoise" else (targets,)
+            losses = model.head.loss(model(wave), wave, noise(4, 4000, seed=1), *words)
         else:
             losses = model.head.loss(model(wave, lengths), model.output_lengths(lengths), targets)
         assert all(value.shape == () for value in losses.values())

@@ -6,8 +6,9 @@ milliseconds of a frame.
 
 from drsn_audio.models.heads.ctc import CTCHead
 from drsn_audio.models.heads.denoise import DenoiseHead
+from drsn_audio.models.heads.joint import JointHead
 from drsn_audio.models.heads.keyword import KeywordHead
 
-HEADS = {"keyword": KeywordHead, "ctc": CTCHead, "denoise": DenoiseHead}
+HEADS = {"keyword": KeywordHead, "ctc": CTCHead, "denoise": DenoiseHead, "joint": JointHead}
 
-__all__ = ["HEADS", "CTCHead", "DenoiseHead", "KeywordHead"]
+__all__ = ["HEADS", "CTCHead", "DenoiseHead", "JointHead", "KeywordHead"]

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import torch
 from torch import Tensor, nn
 
 from drsn_audio.config import ModelConfig
 from drsn_audio.memory import Memory
 from drsn_audio.models.encoder import Features
-from drsn_audio.models.heads.denoise import DenoiseHead
+from drsn_audio.models.heads.denoise import LOSSES, DenoiseHead
 from drsn_audio.models.heads.keyword import KeywordHead
 
 
@@ -24,10 +26,19 @@ class JointHead(nn.Module):
     def forward(self, features: Features, memory: Memory | None = None) -> Tensor:
         return torch.cat([self.denoise(features, memory), self.keyword(features, memory).float()], -1)
 
-    def loss(self, outputs: Tensor, noisy: Tensor, clean: Tensor, targets: Tensor) -> dict[str, Tensor]:
-        """The losses of both: of what stands before the noise, and of the word [B] at the end of each clip."""
+    def loss(
+        self,
+        outputs: Tensor,
+        noisy: Tensor,
+        clean: Tensor,
+        targets: Tensor,
+        wanted: Iterable[str] = tuple(LOSSES),
+        label_smoothing: float = 0.0,
+    ) -> dict[str, Tensor]:
+        """The losses of both: the `wanted` of the denoiser, and that of the word [B] at the end of each clip."""
         gains, logits = outputs[..., : self.bins], outputs[..., self.bins :]
-        return self.denoise.loss(gains, noisy, clean) | self.keyword.loss(logits, None, targets)
+        words = self.keyword.loss(logits, None, targets, label_smoothing)
+        return self.denoise.loss(gains, noisy, clean, wanted) | words
 
     def last(self, outputs: Tensor, lengths: Tensor | None) -> Tensor:
         """Logits [B, K] of each clip, see `KeywordHead.last`."""
