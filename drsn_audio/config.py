@@ -58,6 +58,7 @@ class ModelConfig:
     pool: str = "clip"  # what thresholds and head average over: clip | causal | causal-cumulative (for streams)
     pool_ms: float = 1000.0  # of causal thresholds: time constant that training begins with; cap of the cumulative
     head: str = "keyword"  # keyword | ctc | denoise | joint (denoise and keyword: an experiment)
+    gain_floor: float = 0.0  # of denoise: what is left of everything, 0.1 is 20 dB less
     units: str = "words"  # of ctc, what a label is: words | characters | sentencepiece
     intermediate_ctc: float = 0.0  # of ctc: weight of the loss of the mixer's middle, to 1 of its end
     clip_answer: str = "last"  # of a causal model, asked for a clip: its last frame | surest: that with least silence
@@ -173,6 +174,7 @@ class TrainConfig:
     si_sdr_weight: float = 0.1  # denoise, of its losses: SI-SDR in dB
     spectral_weight: float = 0.0  # multi-resolution spectra
     magnitude_weight: float = 300.0  # compressed magnitudes
+    intelligibility_weight: float = 0.0  # correlation of envelopes, as of STOI
     carry_share: float = 0.8  # of the stretches that go on where another one ended
     hold_s: float = 0.5  # for so long after its end a word is the answer
     workers: int = 0  # loader processes

@@ -52,7 +52,7 @@ class AudioModel(nn.Module):
 
     @property
     def outputs(self) -> int:
-        """Values of an answer, K: one a frequency, of a denoiser, or one a label; of a joint model both, gains first."""
+        """Values of an answer: of a denoiser one a frequency, else one a label; of a joint model both, gains first."""
         gains = self.frontend.bins if self.config.head in ("denoise", "joint") else 0
         return gains + len(self.config.labels)
 
@@ -164,6 +164,8 @@ def _check_denoiser(config: ModelConfig) -> None:
         raise ConfigError(
             "a denoiser hears all of model.frontend.name=log-spectrogram: f_min_hz=0, f_max_hz half the rate"
         )
+    if not 0 <= config.gain_floor < 1:
+        raise ConfigError(f"model.gain_floor={config.gain_floor:g}: give a gain from 0 to below 1, e.g. 0.05")
     size, hop = (round(ms * frontend.sample_rate / 1000) for ms in (frontend.window_ms, frontend.hop_ms))
     if size & (size - 1):
         raise ConfigError(f"model.frontend.window_ms={frontend.window_ms:g}: {size} samples, give a power of two")

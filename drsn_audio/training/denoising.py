@@ -44,7 +44,7 @@ class DenoisingTask:
         self.plan = RowsPlan(len(rows), config.train.batch_size, config.seed)
         self.weights = loss_weights(config.train)
         if not self.weights:
-            raise ConfigError("train.si_sdr_weight, spectral_weight, magnitude_weight: give one above 0, none below")
+            raise ConfigError("train.si_sdr_weight and the other weights of losses: give one above 0, none below")
         self.loader = make_loader(rows, self.plan, config.train.workers)
 
     def losses(self, model: torch.nn.Module, batch: Batch, accelerator: Accelerator, step: int) -> dict[str, Tensor]:
@@ -74,5 +74,5 @@ def loss_weights(config: TrainConfig) -> dict[str, float]:
     """The losses of a denoiser that count. Raises ConfigError for a weight below 0."""
     weights = {name: getattr(config, f"{name}_weight") for name in LOSSES}
     if min(weights.values()) < 0:
-        raise ConfigError("train.si_sdr_weight, spectral_weight, magnitude_weight: give one above 0, none below")
+        raise ConfigError("train.si_sdr_weight and the other weights of losses: give one above 0, none below")
     return {name: weight for name, weight in weights.items() if weight}

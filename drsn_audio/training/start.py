@@ -7,7 +7,7 @@ from drsn_audio.models.checkpoint import find_checkpoint, load_checkpoint
 from drsn_audio.models.model import AudioModel
 
 LABEL_ROWS = ("head.linear.weight", "head.linear.bias", "head.log_prior")  # one row a label
-WITHOUT_WEIGHTS = {"preset", "labels", "units", "clip_s", "dropout", "intermediate_ctc"}
+WITHOUT_WEIGHTS = {"preset", "labels", "units", "clip_s", "dropout", "intermediate_ctc", "gain_floor"}
 
 
 def start_from(model: AudioModel, init: str) -> list[str]:

@@ -55,6 +55,15 @@ def test_silence_stays_silence():
         assert not make().denoise(torch.zeros(1, 3000)).any()
 
 
+def test_a_floor_is_what_is_left_of_all():
+    """Shut, the gains are the floor; open, they stay one."""
+    model = with_gain(make(gain_floor=0.1), 0.5)
+    with torch.no_grad():
+        assert model(noise(1, 600)).unique().item() == pytest.approx(0.55)
+        model.head.output.bias.fill_(-100.0)
+        assert model(noise(1, 600)).unique().item() == pytest.approx(0.1)
+
+
 def test_gains_of_a_bin_come_from_its_band():
     """The outputs of a level's bin are those of its neighbours in the spectrum: 4 of them in [4, 1] strides."""
     model = make()
@@ -104,6 +113,7 @@ def test_thresholds_stand_in_every_block_and_move_the_gains():
 @pytest.mark.parametrize(
     ("given", "message"),
     [
+        ({"gain_floor": 1.0}, "model.gain_floor=1: give a gain from 0 to below 1"),
         ({"pool": "clip"}, "a denoiser is a causal drsn"),
         ({"stem_stride": [4, 2]}, "strides in frequency only: set model.stem_stride=[4,1] model.time_reduction=1"),
         ({"time_reduction": 0}, "strides in frequency only"),

@@ -10,7 +10,7 @@ from drsn_audio.config import ModelConfig
 from drsn_audio.memory import Memory
 from drsn_audio.models.encoder import Features
 from drsn_audio.nn.causal import Pooling
-from drsn_audio.nn.losses import compressed_magnitude_loss, multi_resolution_loss, si_sdr_loss
+from drsn_audio.nn.losses import compressed_magnitude_loss, intelligibility_loss, multi_resolution_loss, si_sdr_loss
 from drsn_audio.nn.masking import MaskedBatchNorm2d, apply_mask, frame_mask
 from drsn_audio.nn.residual import ResidualBlock
 from drsn_audio.nn.synthesis import apply_gains
@@ -22,11 +22,12 @@ LOSSES: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
     "si_sdr": si_sdr_loss,
     "spectral": multi_resolution_loss,
     "magnitude": compressed_magnitude_loss,
+    "intelligibility": intelligibility_loss,
 }
 
 
 class DenoiseHead(nn.Module):
-    """Features -> gains [B, T, bins] in (0, 1), one for each frame and frequency of the spectrum.
+    """Features -> gains [B, T, bins] in (gain_floor, 1), one for each frame and frequency of the spectrum.
 
     The coarsest level goes through residual blocks that are dilated in time by `config.mixer`, and then up, level by
     level: joined with the next finer one, through another block. Time is strided nowhere. All blocks have the
@@ -40,6 +41,7 @@ class DenoiseHead(nn.Module):
         def pooling(level: tuple[int, int]) -> Pooling:
             return Pooling(config.pool, config.pool_ms / frame_ms, level[1])
 
+        self.floor = config.gain_floor
         (channels, _), coarsest = levels[-1], levels[-1]
         self.context = nn.ModuleList(
             ResidualBlock(channels, channels, (1, 1), config.shrinkage, pooling(coarsest), dilation=dilation)
@@ -63,7 +65,8 @@ class DenoiseHead(nn.Module):
         mask = frame_mask(features.lengths, x.shape[3], x.dtype)
         x = self.output(apply_mask(self.output_norm(x, mask).relu(), mask))
         # A level's bin stands for as many neighbours of the spectrum as there are outputs.
-        return x.transpose(1, 2).flatten(1, 2)[:, : self.bins].transpose(1, 2).float().sigmoid()
+        open_share = x.transpose(1, 2).flatten(1, 2)[:, : self.bins].transpose(1, 2).float().sigmoid()
+        return self.floor + (1 - self.floor) * open_share
 
     def loss(
         self, gains: Tensor, noisy: Tensor, clean: Tensor, wanted: Iterable[str] = tuple(LOSSES)
