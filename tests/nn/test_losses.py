@@ -7,9 +7,17 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from drsn_audio.nn.losses import FLOOR, compressed_magnitude_loss, magnitudes, multi_resolution_loss, si_sdr_loss
+from drsn_audio.nn.losses import (
+    FLOOR,
+    compressed_magnitude_loss,
+    intelligibility_loss,
+    magnitudes,
+    multi_resolution_loss,
+    si_sdr_loss,
+    third_octaves,
+)
 
-LOSSES = (si_sdr_loss, multi_resolution_loss, compressed_magnitude_loss)
+LOSSES = (si_sdr_loss, multi_resolution_loss, compressed_magnitude_loss, intelligibility_loss)
 
 
 def sine(bin_number: int, amplitude: float, samples: int = 4096, size: int = 512) -> torch.Tensor:
@@ -120,3 +128,46 @@ def test_a_step_down_the_gradient_is_better(loss):
     (gradient,) = torch.autograd.grad(before, estimate)
     after = loss(estimate - 1e-2 * gradient / gradient.norm() * estimate.norm(), clean).sum()
     assert after < before
+
+
+def test_a_third_octave_holds_the_bins_between_its_edges():
+    """Bins of 31.25 Hz: 133.6 to 168.4 Hz has bin 5, 168.4 to 212.1 Hz bin 6, then 7 and 8. None is in two."""
+    bands = third_octaves(512, 16000)
+    assert bands.shape == (257, 15)
+    assert [bands[:, band].nonzero().flatten().tolist() for band in range(3)] == [[5], [6], [7, 8]]
+    assert bands.sum(1).max() == 1
+    assert bands[:, -1].nonzero().max() * 31.25 < 150 * 2 ** (14.5 / 3)  # 4.3 kHz
+
+
+def beats(depth: float, phase: float) -> torch.Tensor:
+    """A tone at 1 kHz whose loudness goes up and down twice a second, [1, 32000]."""
+    time_s = torch.arange(32000) / 16000
+    return (torch.sin(2000 * math.pi * time_s) * (1 + depth * torch.sin(4 * math.pi * time_s + phase)))[None]
+
+
+def test_envelopes_that_go_up_and_down_together_lose_nothing():
+    """Correlation counts: half as loud, half as deep is the same; against each other it is -1, a loss of 2."""
+    clean = beats(0.8, 0)
+    hiss = 1e-4 * noise(0, 1, 32000)  # the other bands: nothing goes up and down in them
+    assert intelligibility_loss(0.5 * clean, clean).item() == pytest.approx(0, abs=0.02)
+    together, against = (
+        intelligibility_loss(beats(0.4, phase) + hiss, clean + hiss).item() for phase in (0.0, math.pi)
+    )
+    assert together < 0.02
+    assert against > together + 2 / 15 * 0.9  # one band of 15 at least
+
+
+def test_what_is_soft_counts_for_no_intelligibility():
+    """Segments 40 dB below the loudest are left out, whatever is in them."""
+    clean = torch.cat([beats(0.8, 0), 1e-4 * beats(0.8, 0)], 1)
+    wrong = torch.cat([beats(0.8, 0), beats(0.8, math.pi) * 1e-4], 1)
+    assert intelligibility_loss(wrong, clean).item() == pytest.approx(
+        intelligibility_loss(clean, clean).item(), abs=0.02
+    )
+
+
+def test_more_noise_is_less_intelligible():
+    clean = beats(0.8, 0) + 0.1 * noise(0, 1, 32000)
+    losses = [intelligibility_loss(clean + level * noise(1, 1, 32000), clean).item() for level in (0, 0.03, 0.1, 0.3)]
+    assert losses == sorted(losses)
+    assert losses[-1] > 0.2
