@@ -47,7 +47,7 @@ def denoising_markdown(facts: Facts) -> str:
         InputError: facts of something else than denoising.
     """
     sections = [f"{title}\n\n{markdown(*rows)}" for title, rows in tables(facts)]
-    return "\n\n".join([f"{_measure(facts)} {source(facts)}", *_settings(facts), *sections]) + "\n"
+    return "\n\n".join([f"{measured(facts)} {source(facts)}", *settings(facts), *sections]) + "\n"
 
 
 def denoising_terminal(facts: Facts) -> Group:
@@ -62,20 +62,25 @@ def denoising_terminal(facts: Facts) -> Group:
         for row in rows:
             table.add_row(*map(Text, row))
         shown.append(table)
-    caption = f"{_measure(facts)} {source(facts)}".replace("`", "")
+    caption = f"{measured(facts)} {source(facts)}".replace("`", "")
     return Group(Text(facts["model"]["name"], style="bold"), *shown, Text(caption))
 
 
 def tables(facts: Facts) -> list[tuple[str, Rows]]:
     """A title and rows: each measure over the kinds; the differences; the edges; each measure in each kind."""
-    if facts.get("kind") != "denoising" or facts.get("schema") != 1:
-        raise InputError("run.json: not of denoising, or of another version: evaluate again")
+    check(facts)
     kinds = list(dict.fromkeys(one["noise_kind"] for one in facts["conditions"]))
     first, *others = sorted(kinds, key=lambda kind: kind != MEAN)
-    found = [_measure_table(facts, name, first) for name in MEASURES]
-    found += [_difference_table(facts), _edge_table(facts)]
-    found += [_measure_table(facts, name, kind) for kind in others for name in MEASURES]
+    found = [measure_table(facts, name, first) for name in MEASURES]
+    found += [difference_table(facts), edge_table(facts)]
+    found += [measure_table(facts, name, kind) for kind in others for name in MEASURES]
     return [(title, rows) for title, rows in found if rows[1]]
+
+
+def check(facts: Facts) -> None:
+    """Raises InputError for facts of something else than denoising."""
+    if facts.get("kind") != "denoising" or facts.get("schema") != 1:
+        raise InputError("run.json: not of denoising, or of another version: evaluate again")
 
 
 def source(facts: Facts) -> str:
@@ -108,7 +113,7 @@ def cell(value: Facts | None, digits: int, name: str = "mean") -> str:
     return f"{_number(value[name], digits)} [{_number(value['low'], digits)}, {_number(value['high'], digits)}]"
 
 
-def _measure_table(facts: Facts, name: str, kind: str) -> tuple[str, Rows]:
+def measure_table(facts: Facts, name: str, kind: str) -> tuple[str, Rows]:
     """A row for each system, a column for each SNR and one for their mean."""
     title, digits, *_ = MEASURES[name]
     found = [one for one in facts["conditions"] if one["noise_kind"] == kind and one.get(name) is not None]
@@ -122,7 +127,7 @@ def _measure_table(facts: Facts, name: str, kind: str) -> tuple[str, Rows]:
     return told, (["system", *(MEAN if snr == MEAN else f"{snr:g} dB" for snr in snrs)], rows)
 
 
-def _difference_table(facts: Facts) -> tuple[str, Rows]:
+def difference_table(facts: Facts) -> tuple[str, Rows]:
     """A row for each other system, a column for each measure."""
     found = {(one["system"], one["measure"]): one for one in facts["differences"]}
     names = [name for name in MEASURES if any(name == measure for _, measure in found)]
@@ -140,7 +145,7 @@ def _difference_table(facts: Facts) -> tuple[str, Rows]:
     return title, (["less", *(MEASURES[name][2] for name in names)], rows)
 
 
-def _edge_table(facts: Facts) -> tuple[str, Rows]:
+def edge_table(facts: Facts) -> tuple[str, Rows]:
     """What becomes of clean speech, of silence and of noise alone, and how long it takes."""
     factors = {each["name"]: each["real_time_factor"] for each in facts["systems"]}
     kinds = [one["noise_kind"] for one in facts["edges"][0]["noise"]] if facts["edges"] else []
@@ -159,7 +164,7 @@ def _edge_table(facts: Facts) -> tuple[str, Rows]:
     return title, ([*header, "real-time factor"], rows)
 
 
-def _settings(facts: Facts) -> list[str]:
+def settings(facts: Facts) -> list[str]:
     """A list of how the others were set, where there are others."""
     lines = [
         f"- {each['name']}: {', '.join(f'{key} {value}' for key, value in each['settings'].items())}"
@@ -173,7 +178,8 @@ def _number(value: float, digits: int) -> str:
     return f"{round(value, digits) + 0.0:.{digits}f}"  # no -0.0
 
 
-def _measure(facts: Facts) -> str:
+def measured(facts: Facts) -> str:
+    """What the numbers of the tables are."""
     low, high = facts["si_sdr_range_db"]
     lacking = ", ".join(f"{count} without {name}" for name, count in facts["left_out"].items() if count)
     return (

@@ -63,7 +63,10 @@ class Synthesis:
         if not len(gains):
             return np.zeros(0, np.float32)
         heard = np.concatenate([self._heard, samples])
-        windows = np.lib.stride_tricks.sliding_window_view(heard, len(self._window))[:: self.hop]
+        if len(gains) == 1:  # as most are, live: half of the time would go into the view
+            windows = heard[None]
+        else:
+            windows = np.lib.stride_tricks.sliding_window_view(heard, len(self._window))[:: self.hop]
         spectrum = np.fft.rfft(windows * self._window)
         if self.blend:
             self.gains = self.blend(gains, spectrum)

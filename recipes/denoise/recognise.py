@@ -139,27 +139,6 @@ def _plain(conditions: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     return [{key: of[key] for key in of if key not in ("confusion", "confused")} for of in conditions]
 
 
-def table(facts: dict[str, Any]) -> str:
-    """Markdown: a row for each recogniser and what it heard, a column for clean and the mean over kinds at each SNR."""
-    snrs = list(dict.fromkeys(of["snr_db"] for of in facts["rows"][0]["conditions"]))
-    names = ["clean" if snr is None else f"{snr:g} dB" for snr in snrs]
-    lines = [
-        f"| recogniser | heard | {' | '.join(names)} | against noisy, mean over noise |",
-        "|---" * (len(names) + 3) + "|",
-    ]
-    for row in facts["rows"]:
-        cells = []
-        for snr in snrs:
-            at = [of for of in row["conditions"] if of["snr_db"] == snr]
-            of = next((of for of in at if of["noise_kind"] == "mean"), at[0])
-            cells.append(f"{100 * of[row['measure']]:.1f}")
-        by = {key: 100 * value for key, value in row["against_noisy"].items()}
-        against = f"{by['difference']:+.1f} [{by['low']:+.1f}, {by['high']:+.1f}]" if row["heard"] != "noisy" else ""
-        measure = {"accuracy": "% right", "wer": "% WER"}[row["measure"]]
-        lines.append(f"| {row['recogniser']}, {measure} | {row['heard']} | {' | '.join(cells)} | {against} |")
-    return "\n".join(lines)
-
-
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--model", default="denoise-small", metavar="M", help="default: denoise-small")
@@ -172,11 +151,14 @@ def main() -> int:
     options = parser.parse_args()
 
     def run() -> None:
+        from drsn_audio.reports.denoised import recognition_table
+
         facts = recognise(options)
         options.out.mkdir(parents=True, exist_ok=True)
         (options.out / "recognition.json").write_text(json.dumps(facts, indent=1) + "\n")
-        (options.out / "recognition.md").write_text(table(facts) + "\n")
-        print(table(facts))
+        table = recognition_table(facts)
+        (options.out / "recognition.md").write_text(table + "\n")
+        print(table)
 
     return guarded(run)
 

@@ -1,12 +1,13 @@
 """Put a trained model into the package: weights in half precision, and all that a reader should know, as JSON.
 
 Refused where the model learnt from, or was chosen or tuned by, recordings whose licence keeps weights from being
-shipped, and where a streaming model was not tuned. Models that write words are shipped by it, too; what learnt from
-the Free Spoken Digit Dataset under its licence alone.
+shipped, and where a streaming model was not tuned. Models that write words, and denoisers, are shipped by it, too; what
+learnt from the Free Spoken Digit Dataset under its licence alone.
 
 examples:
   python recipes/keywords/ship.py runs/commands-12 commands-12
   python recipes/keywords/ship.py runs/words-20-stream words-20-stream --licence "CC BY-SA 4.0"
+  python recipes/keywords/ship.py runs/denoise-small denoise-small
 """
 
 from __future__ import annotations
@@ -26,7 +27,9 @@ from drsn_audio.config import ConfigError, ExperimentConfig, NoiseSource, config
 if TYPE_CHECKING:
     from lhotse.cut import Cut
 
-LARGEST_BYTES = {"keyword": 1_000_000, "ctc": 4_000_000}  # weights and JSON together, by the model's head
+# Weights and JSON together, by the model's head.
+LARGEST_BYTES = {"keyword": 1_000_000, "ctc": 4_000_000, "denoise": 400_000}
+RECIPES = {"keyword": "keywords", "ctc": "commands", "denoise": "denoise"}  # whose card.py writes the card
 WEIGHTS_LICENCES = ("MIT", "CC BY-SA 4.0")
 RATE = 16000  # that of a pool whose audio nobody hears here
 # What the checkpoint of a run says that a shipped one says too.
@@ -61,18 +64,20 @@ def ship(run: Path, name: str, folder: Path = pretrained.FOLDER, licence: str = 
     if not re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", name):
         raise ConfigError(f"{name!r}: a name is of lower-case words, digits and hyphens, such as commands-12")
     model, described = load_checkpoint(run / "best.json")
-    writes = model.config.head == "ctc"
-    if model.causal and not writes and "detector" not in described:
+    head = model.config.head
+    if head not in LARGEST_BYTES:
+        raise ConfigError(f"{run}: model.head={head} is an experiment: ship one of {', '.join(LARGEST_BYTES)}")
+    if model.causal and head == "keyword" and "detector" not in described:
         raise ConfigError(f"{run}: its thresholds were not tuned: python recipes/keywords/tune.py {run}")
-    if model.causal and writes and model.config.units == "words" and "timing" not in described:
+    if model.causal and head == "ctc" and model.config.units == "words" and "timing" not in described:
         raise ConfigError(f"{run}: when it gives words was not measured: python recipes/commands/tune.py {run}")
-    bytes_, largest = 2 * sum(value.numel() for value in model.state_dict().values()), LARGEST_BYTES[model.config.head]
+    bytes_, largest = 2 * sum(value.numel() for value in model.state_dict().values()), LARGEST_BYTES[head]
     if bytes_ >= largest:
         raise ConfigError(f"{run}: {bytes_:,} bytes of weights: what the package carries is below {largest:,}")
     info = {
         "licence": licence,
         "training_data": training_data(run, licence),
-        "other_words": other_words(run),
+        "other_words": other_words(run) if head != "denoise" else [],  # it names none
         "started_from": started_from(run),
         **{key: described[key] for key in KEPT if key in described},
         "trained_sha256": described["sha256"],  # of the weights before they were rounded
@@ -82,6 +87,8 @@ def ship(run: Path, name: str, folder: Path = pretrained.FOLDER, licence: str = 
 
 def training_data(run: Path, licence: str = WEIGHTS_LICENCES[0]) -> list[dict[str, Any]]:
     """The corpora that a run, and the runs it started from, learnt from or was chosen or tuned by; with their terms.
+
+    Rooms (`data.rooms`) are computed by this project: they are nobody's recordings.
 
     Raises:
         ConfigError: a cut is of no corpus that the table of licences knows, or of one that forbids weights under
@@ -114,7 +121,7 @@ def started_from(run: Path) -> list[dict[str, Any]]:
     init = _config(run).init
     if not init:
         return []
-    described = json.loads((Path(init) / "best.json").read_text())
+    described = json.loads(_checkpoint(Path(init)).read_text())
     return [*started_from(Path(init)), {key: described[key] for key in ("command", "commit", "seed", "step")}]
 
 
@@ -133,7 +140,7 @@ def _cuts(run: Path) -> Iterator[tuple[str, str, Cut]]:
     """Use (training or development), manifest and cut of all that a run learnt from or was chosen by."""
     config = _config(run)
     if config.init:
-        if not (Path(config.init) / "config.yaml").is_file():
+        if not (_checkpoint(Path(config.init)).parent / "config.yaml").is_file():
             raise ConfigError(f"{run}: started from {config.init}, whose training data are not told: name a run folder")
         yield from _cuts(Path(config.init))
     data = config.data
@@ -181,7 +188,7 @@ def tuning_manifests(run: Path) -> list[str]:
     """
     from drsn_audio.datasets.manifests import file_sha256
 
-    data = json.loads((run / "best.json").read_text()).get("detector", {"data": []})["data"]
+    data = json.loads(_checkpoint(run).read_text()).get("detector", {"data": []})["data"]
     for one in data:
         if not Path(one["manifest"]).is_file() or file_sha256(one["manifest"]) != one["sha256"]:
             raise ConfigError(
@@ -202,16 +209,25 @@ def _of(speech: Sequence[str], noise: Sequence[NoiseSource]) -> Iterator[tuple[s
         yield from ((source.manifest, cut) for kind in pool.kinds for cut in pool.cuts[kind])
 
 
+def _checkpoint(run: Path) -> Path:
+    """The checkpoint's JSON of a run folder; a run may also be named by one that is in its folder."""
+    return run if run.suffix == ".json" else run / "best.json"
+
+
 def _config(run: Path) -> ExperimentConfig:
     """A run's config; refused where its checkpoint was made by another, which a later training wrote over."""
-    config = load_config(run / "config.yaml")
-    described = json.loads((run / "best.json").read_text())
+    checkpoint = _checkpoint(run)
+    config = load_config(checkpoint.parent / "config.yaml")
+    described = json.loads(checkpoint.read_text())
     for key in ("init", "data"):
         if key not in described:  # older checkpoints do not say
             continue
         learnt = config_from_dict({key: described[key]})  # what an older one does not know is at its default
         if getattr(learnt, key) != getattr(config, key):
-            raise ConfigError(f"{run}: {key} of best.json is not that of config.yaml: let its training run to its end")
+            raise ConfigError(
+                f"{checkpoint.parent}: {key} of {checkpoint.name} is not that of config.yaml: let its training run to "
+                "its end"
+            )
     return config
 
 
@@ -233,7 +249,7 @@ def main() -> int:
         size = sum(file.stat().st_size for file in (path, path.parent / described["weights"]))
         print(f"{path}: {size:,} bytes with its weights")
         print(f"half precision: {rounding(options.run, path, tuning_manifests(options.run))}")
-        recipe = "commands" if described["model"]["head"] == "ctc" else "keywords"
+        recipe = RECIPES[described["model"]["head"]]
         print(f"now write its card: python recipes/{recipe}/card.py {options.name}")
 
     return guarded(run)

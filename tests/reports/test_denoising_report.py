@@ -17,65 +17,10 @@ from drsn_audio.reports.denoising import (
 )
 from drsn_audio.reports.denoising_plot import plot_denoising
 
-SYSTEMS = {"noisy": 0.0, "ours": 6.0, "WebRTC": 3.0}
-
-
-def value(mean, spread=1.0, trials=8):
-    return {"mean": mean, "low": mean - spread, "high": mean + spread, "trials": trials}
-
-
-def condition(system, kind, snr_db):
-    gain = SYSTEMS[system] + (1 if kind == "street" else -1 if kind == "drills" else 0)
-    start = {10.0: 10.0, -5.0: -5.0, "mean": 2.5}[snr_db]
-    line = {"system": system, "noise_kind": kind, "snr_db": snr_db, "trials": 8, "speakers": 4, "noise_recordings": 5}
-    line |= {"si_sdr_db": value(start + gain), "si_sdr_gain_db": value(gain), "stoi": value(0.7 + gain / 100, 0.01)}
-    return line | {"pesq": None}
-
 
 @pytest.fixture
-def facts():
-    kinds, snrs = ("drills", "street", "mean"), (10.0, -5.0, "mean")
-    settings = {"library": "webrtc-noise-gain", "delay_ms": 6.0}
-    return {
-        "schema": 1,
-        "kind": "denoising",
-        "command": "python recipes/denoise/evaluate.py runs/ours",
-        "commit": "",
-        "seed": 3,
-        "level": "p56",
-        "draws": 2,
-        "model": {"name": "ours", "parameters": 98_767},
-        "systems": [
-            {"name": "noisy", "settings": {}, "real_time_factor": None},
-            {"name": "ours", "settings": {}, "real_time_factor": 0.0123},
-            {"name": "WebRTC", "settings": settings, "real_time_factor": 0.001},
-        ],
-        "data": {
-            "manifest": "test.jsonl.gz",
-            "sha256": "ab" * 32,
-            "utterances": 48,
-            "speakers": 4,
-            "limits": {"per_speaker": 12, "duration_s": [3.0, 12.0]},
-            "noise": [{"manifest": "noise.jsonl.gz", "sha256": "cd" * 32, "folds": [3], "recordings": 7}],
-        },
-        "si_sdr_range_db": [-30.0, 60.0],
-        "left_out": {"si_sdr_db": 0, "stoi": 0, "pesq": 8},
-        "conditions": [condition(*key) for key in [(s, k, r) for s in SYSTEMS for k in kinds for r in snrs]],
-        "differences": [
-            {"measure": "si_sdr_db", "system": "noisy", "difference": 6.0, "low": 5.0, "high": 7.0},
-            {"measure": "si_sdr_db", "system": "WebRTC", "difference": 3.0, "low": None, "high": None},
-            {"measure": "stoi", "system": "noisy", "difference": 0.06, "low": 0.05, "high": 0.07},
-        ],
-        "edges": [
-            {
-                "system": name,
-                "clean": {"si_sdr_db": value(25.0)},
-                "silence": {"peak": 0.0 if name == "ours" else None},
-                "noise": [{"noise_kind": kind, "attenuation_db": value(20.0)} for kind in ("drills", "street", "mean")],
-            }
-            for name in ("ours", "WebRTC")
-        ],
-    }
+def facts(denoising_facts):
+    return denoising_facts
 
 
 def section(text, start):
