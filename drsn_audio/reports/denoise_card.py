@@ -76,7 +76,7 @@ NOT_TESTED = """\
   little known to it, and may be taken for noise.
 - Real mixes: noise is added to recordings here. People who speak in noise speak louder and otherwise.
 - Far-field speech: some of the training was put into computed rooms, nothing of the test was.
-- Music, and other talkers behind the one who is meant: what is voice and what is to stay is not decided here.
+- Music, and other talkers behind the one who is meant, each by itself: it cannot know which voice is meant.
 - Wind in the microphone, loudspeaker echo, clipped sound, sound out of a telephone or a codec.
 - It makes frequencies softer and nothing else: the phase stays that of the noisy sound, and what noise covers is not
   made anew."""

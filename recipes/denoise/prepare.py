@@ -15,7 +15,10 @@ from pathlib import Path
 from drsn_audio.cli import guarded
 from drsn_audio.corpora import sets
 
-RECORDED = {name: sets.RECORDED[name] for name in ("speech-commands", "librispeech-denoise", "urbansound8k", "esc")}
+RECORDED = {
+    name: sets.RECORDED[name]
+    for name in ("speech-commands", "speech-commands-12", "librispeech-denoise", "urbansound8k", "esc")
+}
 SYNTHESISED: sets.Synthesised = sets.SYNTHESISED | {"rooms": ("rooms", {})}
 
 

@@ -1,8 +1,8 @@
-"""Train a model of connected words: a config, and what differs from it as key=value.
+"""Train a denoiser: a config, and what differs from it as key=value.
 
 examples:
-  python recipes/commands/train.py --config recipes/commands/configs/words-20-stream.yaml
-  python recipes/commands/train.py --config recipes/commands/configs/words-20-stream.yaml run=runs/cs model.shrinkage=cs
+  python recipes/denoise/train.py --config recipes/denoise/configs/denoise-small.yaml
+  python recipes/denoise/train.py --config recipes/denoise/configs/denoise-small-1.yaml run=runs/plain model.shrinkage=none
 """
 
 from drsn_audio.recipe import train_command

@@ -224,10 +224,8 @@ def _config(run: Path) -> ExperimentConfig:
             continue
         learnt = config_from_dict({key: described[key]})  # what an older one does not know is at its default
         if getattr(learnt, key) != getattr(config, key):
-            raise ConfigError(
-                f"{checkpoint.parent}: {key} of {checkpoint.name} is not that of config.yaml: let its training run to "
-                "its end"
-            )
+            wrong = f"{checkpoint.parent}: {key} of {checkpoint.name} is not that of config.yaml"
+            raise ConfigError(f"{wrong}: let its training run to its end")
     return config
 
 

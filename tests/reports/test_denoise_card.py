@@ -1,4 +1,4 @@
-"""A denoiser's card: every number that stands in it is one of run.json, of an export's report or of recognition.json."""
+"""A denoiser's card: every number that stands in it is of run.json, of an export's report or of recognition.json."""
 
 import pytest
 

@@ -120,7 +120,7 @@ def test_what_cannot_be_told_is_refused(ship, write_run, run, first, task, renam
     with pytest.raises(ConfigError, match=r"first: data of last\.json is not that of config\.yaml"):
         ship.ship(run, "hush", package)
     joint = write_run("joint", read, model=SMALL | {"head": "joint", "labels": ["low", "unknown"]})
-    with pytest.raises(ConfigError, match="model.head=joint is an experiment"):
+    with pytest.raises(ConfigError, match=r"model\.head=joint is an experiment"):
         ship.ship(joint, "hush", package)
     monkeypatch.setattr(ship, "LARGEST_BYTES", {"denoise": 1000})
     with pytest.raises(ConfigError, match="what the package carries is below 1,000"):
