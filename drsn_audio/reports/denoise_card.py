@@ -53,6 +53,7 @@ def denoise_card(
         _use(name),
         "## Results",
         *_results(facts),
+        HEARD_BEFORE,
         "## Clean speech, silence, noise alone",
         _edges(facts),
         "## Speed",
@@ -68,6 +69,10 @@ def denoise_card(
     ]
     return "\n\n".join(sections) + "\n"
 
+
+HEARD_BEFORE = """\
+How it came about, and whether any of this test was heard on the way, is told in
+[recipes/denoise/RESULTS.md](../../recipes/denoise/RESULTS.md)."""
 
 NOT_TESTED = """\
 - Other voices: the speakers of the test are {speakers} of LibriSpeech, who read English books. Children, other

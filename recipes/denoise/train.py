@@ -2,7 +2,7 @@
 
 examples:
   python recipes/denoise/train.py --config recipes/denoise/configs/denoise-small.yaml
-  python recipes/denoise/train.py --config recipes/denoise/configs/denoise-small-1.yaml run=runs/plain model.shrinkage=none
+  python recipes/denoise/train.py --config recipes/denoise/configs/denoise-small-1.yaml run=runs/se model.shrinkage=se
 """
 
 from drsn_audio.recipe import train_command
