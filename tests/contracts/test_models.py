@@ -32,7 +32,8 @@ WORDS = [head for head in HEADS if head not in SPECTRAL]
 KINDS = [
     *product(["10k"], SHRINKAGES, POOLS, ["logmel"], WORDS),
     *product(["10k"], ["cw-frequency"], POOLS, [name for name in FRONTENDS if name != "logmel"], WORDS),
-    *product(["10k"], SHRINKAGES, [pool for pool in POOLS if pool != "clip"], ["log-spectrogram"], SPECTRAL),
+    *product(["10k"], SHRINKAGES, [pool for pool in POOLS if pool != "clip"], ["log-spectrogram"], ["denoise"]),
+    ("10k", "cw-frequency", "causal", "log-spectrogram", "joint"),  # whose parts are those of others
     *product(["bc-resnet-1"], [""], ["clip"], ["logmel", "pcen", "mfcc"], ["keyword"]),  # 40 bins, for which it is made
 ]
 CTC_PRESETS = [name for name in PRESETS if name.startswith("ctc")]
@@ -162,7 +163,9 @@ def test_a_training_step_on_padded_clips_goes_downhill(preset, shrinkage, pool, 
     lengths=st.lists(st.integers(1, 6000), min_size=1, max_size=4), extra=st.integers(0, 900), seed=st.integers(0, 9)
 )
 def test_padding_and_batch_change_no_logit(preset, shrinkage, pool, frontend, head, lengths, extra, seed):
-    """Within 1e-5 of each clip alone, whatever stands beyond its length: louder noise, infinities, NaN."""
+    """Within 1e-5, and as much of the logit, of each clip alone, whatever stands beyond its length: louder noise,
+    infinities, NaN.
+    """
     model = build(preset, shrinkage, pool, frontend, head)
     lengths = [1, *lengths]
     wave = noise(len(lengths), max(lengths) + extra, seed)
@@ -177,8 +180,8 @@ def test_padding_and_batch_change_no_logit(preset, shrinkage, pool, frontend, he
             if together.dim() == 3:
                 assert len(alone) == count
                 out, padded = out[:count], padded[:count]
-            torch.testing.assert_close(out, alone, rtol=0, atol=1e-5)
-            torch.testing.assert_close(padded, alone, rtol=0, atol=1e-5)
+            torch.testing.assert_close(out, alone, rtol=1e-5, atol=1e-5)
+            torch.testing.assert_close(padded, alone, rtol=1e-5, atol=1e-5)
 
 
 @every_kind

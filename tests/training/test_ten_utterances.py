@@ -20,7 +20,7 @@ from drsn_audio.models.checkpoint import load_checkpoint
 
 RATE = 16000
 TEXTS = ("GO ON", "STOP", "WE WAIT", "COLD", "RED LIGHT", "OPEN IT", "NO", "MORE OIL", "CLOSE", "WHO")
-COPIES = 160  # of each in an epoch, in noise of its own
+COPIES = 180  # of each in an epoch, in noise of its own
 
 
 def write_speech(folder: Path) -> Path:
