@@ -1,13 +1,35 @@
-"""Command lines that the recipes of models that write share; each says in its docstring what it is for."""
+"""Command lines that recipes share; each says in its docstring what it is for."""
 
 from __future__ import annotations
 
 import argparse
+import os
 from pathlib import Path
 
 from drsn_audio.cli import guarded
 from drsn_audio.config import load_config
+from drsn_audio.corpora import sets
 from drsn_audio.transcribing.options import add_beam_options
+
+
+def prepare_parser(about: str | None) -> argparse.ArgumentParser:
+    """Of a recipe's prepare.py: where corpora are, where manifests go, and whether those there are made again."""
+    parser = argparse.ArgumentParser(description=about, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument(
+        "--data", type=Path, default=os.environ.get("DRSN_AUDIO_DATA"), help="default: $DRSN_AUDIO_DATA"
+    )
+    parser.add_argument("--out", type=Path, default="manifests", help="default: manifests")
+    parser.add_argument("--again", action="store_true", help="also what is there already")
+    return parser
+
+
+def prepare_missing(recorded: sets.Recorded, synthesised: sets.Synthesised, options: argparse.Namespace) -> None:
+    """What is not in the folder of manifests yet, or with --again all of it; raises what `prepare_sets` does."""
+    names = [*recorded, *synthesised]
+    there = [] if options.again else [name for name in names if any((options.out / name).glob("*.jsonl.gz"))]
+    for name in there:
+        print(f"{name}: kept as it is in {options.out}")
+    sets.prepare_sets(recorded, synthesised, options.data, options.out, keep=there)
 
 
 def train_command(about: str | None) -> int:

@@ -11,14 +11,13 @@ example:
 
 from __future__ import annotations
 
-import argparse
-import os
 from pathlib import Path
 
 from drsn_audio.cli import guarded
 from drsn_audio.config import ConfigError
 from drsn_audio.corpora import sets
 from drsn_audio.corpora.librispeech import OFFICIAL_PARTS
+from drsn_audio.recipe import prepare_missing, prepare_parser
 
 FOLDER = "LibriSpeech"
 MINI_LIBRISPEECH = ("dev-clean-2", "train-clean-5")
@@ -46,22 +45,13 @@ def speech_sets(what: str, data: Path | None) -> sets.Recorded:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = prepare_parser(__doc__)
     parser.add_argument("what", choices=("mini", "full"))
-    parser.add_argument(
-        "--data", type=Path, default=os.environ.get("DRSN_AUDIO_DATA"), help="default: $DRSN_AUDIO_DATA"
-    )
-    parser.add_argument("--out", type=Path, default="manifests", help="default: manifests")
-    parser.add_argument("--again", action="store_true", help="also what is there already")
     options = parser.parse_args()
 
     def run() -> None:
         recorded = speech_sets(options.what, options.data) | NOISE
-        names = [*recorded, *SYNTHESISED]
-        there = [] if options.again else [name for name in names if any((options.out / name).glob("*.jsonl.gz"))]
-        for name in there:
-            print(f"{name}: kept as it is in {options.out}")
-        sets.prepare_sets(recorded, SYNTHESISED, options.data, options.out, keep=there)
+        prepare_missing(recorded, SYNTHESISED, options)
 
     return guarded(run)
 
