@@ -113,7 +113,7 @@ class RowsConfig:
 
 @dataclass(frozen=True)
 class DataConfig:
-    train: list[str] = field(default_factory=list)  # speech manifests
+    train: list[str] = field(default_factory=list)  # speech manifests, or folders that drsn-audio shard made
     dev: list[str] = field(default_factory=list)
     test: list[str] = field(default_factory=list)
     noise_train: list[NoiseSource] = field(default_factory=list)
@@ -124,6 +124,7 @@ class DataConfig:
     sentencepiece: str = ""  # its model (.model), for units: sentencepiece
     strings: StringsConfig = field(default_factory=StringsConfig)
     rows: RowsConfig = field(default_factory=RowsConfig)
+    shard_window: int = 2000  # utterances of shards that are shuffled together
     max_duration_s: float = 30.0  # ctc: longer utterances are counted and left out
     rooms: list[str] = field(default_factory=list)  # manifests of room responses, for augment.reverb_share
 
@@ -159,7 +160,8 @@ class AugmentConfig:
 @dataclass(frozen=True)
 class TrainConfig:
     epochs: int = 40
-    batch_size: int = 64
+    batch_size: int = 64  # rows a step, of all processes together
+    accumulate: int = 1  # pieces that each process's share of them is heard in, one after the other, to save memory
     learning_rate: float = 3e-3
     encoder_rate: float = 1.0  # the encoder's learning rate, relative to that; 0 trains the head alone
     weight_decay: float = 0.02
@@ -181,6 +183,13 @@ class TrainConfig:
     threads: int = 0  # of this process on the CPU; 0 leaves it to torch
     device: str = "auto"  # auto | cpu | cuda | mps
     precision: str = "no"  # no | fp16 | bf16
+    deterministic: bool = False  # on a GPU, too, the same bits each time: slower; a CPU gives them anyway
+    sync_norm: bool = True  # BatchNorm's statistics of all processes' rows together, on GPUs
+    checkpoint_minutes: float = 1.0  # between two that resume=true goes on from; they take 2 % of the time at most
+    checkpoint_steps: int = 0  # also every so many steps; 0: by the clock alone
+    checkpoints: int = 2  # kept of these
+    explosion: float = 10.0  # stop where the loss rises by so many times its range of late; 0: never
+    picture_epochs: int = 10  # TensorBoard has pictures of every so many epochs, and of the last; 0: none
     max_steps: int = 0  # stop early (--smoke); 0 is no limit
     false_accept_rate: float = 0.05  # share of clips without a keyword that may be answered with one: see calibrate.py
 
@@ -197,7 +206,8 @@ class EvaluateConfig:
 @dataclass(frozen=True)
 class ExperimentConfig:
     run: str = "runs/experiment"  # folder
-    init: str = ""  # run folder or checkpoint whose weights training starts from
+    init: str = ""  # run folder, checkpoint or model's name whose weights training starts from
+    resume: bool = False  # go on where a training in this folder was stopped; begin where there is none
     seed: int = 0
     model: ModelConfig = field(default_factory=ModelConfig)
     data: DataConfig = field(default_factory=DataConfig)

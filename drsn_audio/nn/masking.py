@@ -34,8 +34,8 @@ def masked_mean(x: Tensor, mask: Tensor | None, dim: tuple[int, ...]) -> Tensor:
     return (x * mask).sum(dim, keepdim=True) / (frames * rest)
 
 
-class MaskedBatchNorm2d(nn.BatchNorm2d):
-    """BatchNorm whose training statistics come from valid frames only. x [B, C, F, T], mask [B, 1, 1, T] or None.
+class _ValidFrames(nn.modules.batchnorm._BatchNorm):
+    """Statistics in training from valid frames only. x [B, C, F, T], mask [B, 1, 1, T] or None.
 
     In training the frames beyond a length come out as zero. A single value a channel, as the gate of one clip has it,
     is no statistic: it is normalised by the running ones.
@@ -53,3 +53,21 @@ class MaskedBatchNorm2d(nn.BatchNorm2d):
         normalised = torch.zeros_like(x)
         normalised.permute(0, 3, 2, 1)[valid] = rows.view_as(frames)
         return normalised
+
+
+class MaskedBatchNorm2d(_ValidFrames, nn.BatchNorm2d):
+    __doc__ = _ValidFrames.__doc__
+
+
+class MaskedSyncBatchNorm2d(_ValidFrames, nn.SyncBatchNorm):
+    """`MaskedBatchNorm2d` whose statistics are those of all processes together; on GPUs alone."""
+
+
+def synchronise_norms(model: nn.Module) -> None:
+    """Put `MaskedSyncBatchNorm2d` in the place of each `MaskedBatchNorm2d`, with its weights and statistics."""
+    for module in list(model.modules()):
+        for name, norm in module.named_children():
+            if isinstance(norm, MaskedBatchNorm2d):
+                synchronised = MaskedSyncBatchNorm2d(norm.num_features, norm.eps, norm.momentum, norm.affine)
+                synchronised.load_state_dict(norm.state_dict())
+                setattr(module, name, synchronised.train(norm.training))

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import torch
 from accelerate import Accelerator
-from torch import Tensor
+from accelerate.utils import gather_object
 
 from drsn_audio.config import ConfigError, ExperimentConfig, TrainConfig
 from drsn_audio.datasets.batch import Batch
@@ -20,7 +20,8 @@ from drsn_audio.metrics.enhancement import si_sdr_db
 from drsn_audio.models.heads.denoise import LOSSES
 from drsn_audio.models.model import AudioModel
 from drsn_audio.training.calibrate import DEV_SNR_DB
-from drsn_audio.training.task import RowsPlan, Score, make_loader
+from drsn_audio.training.processes import own_share
+from drsn_audio.training.task import Losses, RowsPlan, Score
 
 DEV_UTTERANCES = 20  # at most; evenly spaced, so that every speaker is among them
 
@@ -40,29 +41,30 @@ class DenoisingTask:
         rooms = RoomPool(config.data.rooms, store) if config.data.rooms else None
         speech = [read_cuts([path]) for path in config.data.train]
         drawn = config.augment, config.seed, rooms, config.data.level
-        rows = TrainingRows(speech, noise, store, size, config.data.rows, *drawn)
-        self.plan = RowsPlan(len(rows), config.train.batch_size, config.seed)
+        self.dataset = TrainingRows(speech, noise, store, size, config.data.rows, *drawn)
+        self.plan = RowsPlan(len(self.dataset), config.train.batch_size, config.seed)
+        self.carried = None
         self.weights = loss_weights(config.train)
         if not self.weights:
             raise ConfigError("train.si_sdr_weight and the other weights of losses: give one above 0, none below")
-        self.loader = make_loader(rows, self.plan, config.train.workers)
 
-    def losses(self, model: torch.nn.Module, batch: Batch, accelerator: Accelerator, step: int) -> dict[str, Tensor]:
+    def losses(self, model: AudioModel, batch: Batch, accelerator: Accelerator, step: int) -> Losses:
         noisy, clean = batch.mix_and_speech()
         with accelerator.autocast():
             gains = model(noisy)
-        losses = accelerator.unwrap_model(model).head.loss(gains, noisy, clean, self.weights)
-        return {name: self.weights[name] * value for name, value in losses.items()}
+        losses = model.head.loss(gains.float(), noisy, clean, self.weights)
+        return Losses({name: self.weights[name] * value for name, value in losses.items()}, len(noisy))
 
     @torch.inference_mode()
-    def score(self, model: AudioModel) -> Score:
+    def score(self, model: AudioModel, accelerator: Accelerator) -> Score:
         device = next(model.parameters()).device
         drawn = {"snr_db": DEV_SNR_DB, "draws": 1, "seed": self.config.evaluate.seed, "level": self.config.data.level}
         gained = []
-        for trial in noisy_speech(self.dev, self.dev_noise, self.store, **drawn):  # type: ignore[arg-type]
+        for trial in noisy_speech(own_share(self.dev, accelerator), self.dev_noise, self.store, **drawn):  # type: ignore[arg-type]
             noisy, clean = (torch.from_numpy(wave)[None] for wave in (trial.noisy, trial.clean))
             estimate = model.denoise(noisy.to(device)).cpu()
             gained.append(float(si_sdr_db(estimate, clean) - si_sdr_db(noisy, clean)))
+        gained = gather_object(gained)
         mean = sum(gained) / len(gained)
         return Score(mean, {"dev_si_sdr_improvement_db": mean}, f"dev SI-SDR +{mean:.2f} dB")
 

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import torch
 from accelerate import Accelerator
-from torch import Tensor
 
 from drsn_audio.config import ConfigError, ExperimentConfig
 from drsn_audio.datasets.batch import Batch
@@ -12,6 +10,7 @@ from drsn_audio.datasets.manifests import AudioStore
 from drsn_audio.models.model import AudioModel
 from drsn_audio.training.denoising import loss_weights
 from drsn_audio.training.keyword import KeywordTask
+from drsn_audio.training.task import Losses
 
 
 class JointTask(KeywordTask):
@@ -28,10 +27,10 @@ class JointTask(KeywordTask):
         super().__init__(config, model, store)
         self.weights = loss_weights(config.train)
 
-    def losses(self, model: torch.nn.Module, batch: Batch, accelerator: Accelerator, step: int) -> dict[str, Tensor]:
+    def losses(self, model: AudioModel, batch: Batch, accelerator: Accelerator, step: int) -> Losses:
         noisy, clean = batch.mix_and_speech()
         with accelerator.autocast():
             outputs = model(noisy)
-        head = accelerator.unwrap_model(model).head
-        found = head.loss(outputs, noisy, clean, batch.target, self.weights, self.config.train.label_smoothing)
-        return {name: self.weights.get(name, 1.0) * value for name, value in found.items()}
+        smoothing = self.config.train.label_smoothing
+        found = model.head.loss(outputs.float(), noisy, clean, batch.target, self.weights, smoothing)
+        return Losses({name: self.weights.get(name, 1.0) * value for name, value in found.items()}, len(noisy))

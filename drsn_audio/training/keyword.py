@@ -4,46 +4,31 @@ from __future__ import annotations
 
 import dataclasses
 import logging
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
 from accelerate import Accelerator
-from torch import Tensor
+from accelerate.utils import gather_object
 
 from drsn_audio.config import ConfigError, ExperimentConfig, TrainConfig
 from drsn_audio.datasets.batch import Batch
-from drsn_audio.datasets.draws import plan_batches
+from drsn_audio.datasets.draws import draw_generator
 from drsn_audio.datasets.keyword import Clip, TrainingClips, keyword_clips
 from drsn_audio.datasets.manifests import AudioStore, read_cuts
 from drsn_audio.datasets.noise_pool import NoisePool
 from drsn_audio.datasets.surroundings import RoomPool
 from drsn_audio.evaluation.keyword import num_samples, run_trials
-from drsn_audio.models.model import AudioModel
-from drsn_audio.training.augment import spec_augment
+from drsn_audio.models.model import AudioModel, Augment
+from drsn_audio.training.augment import draw_masks, spec_augment
 from drsn_audio.training.calibrate import DEV_SNR_DB, calibrate, describe_calibration
+from drsn_audio.training.processes import own_share
 from drsn_audio.training.segments import Carried, stretch_loss
-from drsn_audio.training.task import Score, make_loader
+from drsn_audio.training.task import Losses, RowsPlan, Score
 
 log = logging.getLogger("drsn_audio")
-
-
-class Planned:
-    """Batch sampler: the plan of one epoch, as (epoch, index) pairs."""
-
-    def __init__(self, count: int, batch_size: int, seed: int):
-        self.count, self.batch_size, self.seed, self.epoch = count, batch_size, seed, 0
-
-    def __iter__(self) -> Iterator[list[tuple[int, int]]]:
-        for batch in plan_batches(self.count, self.batch_size, self.seed, self.epoch):
-            yield [(self.epoch, index) for index in batch]
-
-    def __len__(self) -> int:
-        return len(plan_batches(self.count, self.batch_size, self.seed, 0))
-
-    def steps(self, epochs: int) -> int:
-        """Batches of so many epochs."""
-        return len(self) * epochs
 
 
 class KeywordTask:
@@ -58,21 +43,26 @@ class KeywordTask:
         self.dev_noise = NoisePool(config.data.noise_dev, store)
         rooms = RoomPool(config.data.rooms, store) if config.data.rooms else None
         drawn = config.augment, config.seed, rooms, config.data.level
-        self.plan = Planned(len(clips), config.train.batch_size, config.seed)
-        data = TrainingClips(clips, noise, store, stretch_samples(model, config.train), *drawn)
-        self.loader = make_loader(data, self.plan, config.train.workers)
+        self.plan = RowsPlan(len(clips), config.train.batch_size, config.seed)
+        self.dataset = TrainingClips(clips, noise, store, stretch_samples(model, config.train), *drawn)
         self.log_prior = class_log_prior(clips, len(config.model.labels))
         self.carried = Carried(config.train.carry_share) if config.train.stretch_s else None
 
-    def losses(self, model: torch.nn.Module, batch: Batch, accelerator: Accelerator, step: int) -> dict[str, Tensor]:
+    def losses(self, model: AudioModel, batch: Batch, accelerator: Accelerator, step: int) -> Losses:
         if self.carried is not None:
             return stretch_step(model, batch, self.config, accelerator, step, self.carried)
         return training_step(model, batch, self.config, accelerator, step, self.log_prior.to(accelerator.device))
 
-    def score(self, model: AudioModel) -> Score:
+    def score(self, model: AudioModel, accelerator: Accelerator) -> Score:
         drawn = {"snr_db": DEV_SNR_DB, "draws": 1, "seed": self.config.evaluate.seed}
-        trials = run_trials(model, self.dev, self.dev_noise, self.store, **drawn)  # type: ignore[arg-type]
-        accuracy = sum(t.accuracy for t in trials) / len(trials)
+        own = own_share(self.dev, accelerator)
+        trials = run_trials(model, own, self.dev_noise, self.store, **drawn) if own else []  # type: ignore[arg-type]
+        found = [((t.noise_kind, t.snr_db), int(t.correct.sum()), len(t.correct)) for t in trials]
+        right, asked = Counter[Any](), Counter[Any]()
+        for condition, correct, count in gather_object(found):
+            right[condition] += correct
+            asked[condition] += count
+        accuracy = sum(right[condition] / count for condition, count in asked.items()) / len(asked)
         return Score(accuracy, {"dev_accuracy": accuracy}, f"dev accuracy {accuracy:.1%}")
 
     def finish(self, checkpoint: Path) -> None:
@@ -86,50 +76,49 @@ def class_log_prior(clips: Sequence[Clip], num_classes: int) -> torch.Tensor:
 
 
 def training_step(
-    model: torch.nn.Module,
+    model: AudioModel,
     batch: Batch,
     config: ExperimentConfig,
     accelerator: Accelerator,
     step: int,
     log_prior: torch.Tensor,
-) -> dict[str, torch.Tensor]:
-    """Mix, forward: named losses of one batch."""
-    generator = torch.Generator().manual_seed(config.seed * 1_000_003 + step)
-    plain = accelerator.unwrap_model(model)
+) -> Losses:
+    """Mix, forward: losses of clips."""
     wave = batch.mix()  # in full precision, as its levels ask for
     with accelerator.autocast():
-        logits = model(
-            wave,
-            augment=lambda s, _: spec_augment(s, config.augment, config.model.frontend.hop_ms, generator),
-        )
-        adjustment = config.train.logit_adjustment * log_prior
-        return plain.head.loss(logits, None, batch.target, config.train.label_smoothing, adjustment)
+        logits = model(wave, augment=masked(batch, config, step))
+    adjustment = config.train.logit_adjustment * log_prior
+    named = model.head.loss(logits.float(), None, batch.target, config.train.label_smoothing, adjustment)
+    return Losses(named, len(wave))
 
 
 def stretch_step(
-    model: torch.nn.Module,
+    model: AudioModel,
     batch: Batch,
     config: ExperimentConfig,
     accelerator: Accelerator,
     step: int,
     carried: Carried,
-) -> dict[str, torch.Tensor]:
+) -> Losses:
     """As `training_step`, of stretches of streams, at least half as long as they can be."""
-    generator = torch.Generator().manual_seed(config.seed * 1_000_003 + step)
-    plain = accelerator.unwrap_model(model)
-    most = batch.speech.shape[1] // plain.block
-    samples = plain.block * int(torch.randint(most // 2, most + 1, (), generator=generator))
+    most = batch.speech.shape[1] // model.block
+    samples = model.block * int(draw_generator("stretch", config.seed, step).integers(most // 2, most + 1))
     wave = batch.mix()[:, :samples]
-    memory, fresh = carried.begin(len(wave), wave.device, generator)
+    memory, fresh = carried.begin(config.seed, step, batch.ids, wave.device)
     with accelerator.autocast():
-        logits = model(
-            wave,
-            augment=lambda s, _: spec_augment(s, config.augment, config.model.frontend.hop_ms, generator),
-            memory=memory,
-        )
+        logits = model(wave, augment=masked(batch, config, step), memory=memory)
     carried.end(memory)
     speech = batch.speech[:, :samples]
-    return stretch_loss(logits, speech, batch.target, batch.silence, fresh, plain.block, config.model, config.train)
+    loss, frames = stretch_loss(
+        logits.float(), speech, batch.target, batch.silence, fresh, model.block, config.model, config.train
+    )
+    return Losses({"frame_cross_entropy": loss}, frames)
+
+
+def masked(batch: Batch, config: ExperimentConfig, step: int) -> Augment:
+    """SpecAugment of the rows of a batch."""
+    masks = draw_masks(config.augment, config.seed, step, batch.ids)
+    return lambda spectrogram, _: spec_augment(spectrogram, config.augment, config.model.frontend.hop_ms, masks)
 
 
 def stretch_samples(model: AudioModel, config: TrainConfig) -> int:

@@ -2,28 +2,21 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import logging
+import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, NoReturn
 
 import torch
-from accelerate import Accelerator
-from accelerate.state import AcceleratorState
-from accelerate.utils import set_seed
-from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    TextColumn,
-    TimeElapsedColumn,
-    TimeRemainingColumn,
-)
+from accelerate.utils import gather_object, set_seed
+from torch import Tensor
 
-from drsn_audio.config import ConfigError, ExperimentConfig, TrainConfig, config_to_dict, config_to_yaml
+from drsn_audio.config import ExperimentConfig, config_to_dict
 from drsn_audio.datasets.batch import Batch
 from drsn_audio.datasets.manifests import AudioStore
 from drsn_audio.errors import InputError
@@ -32,21 +25,24 @@ from drsn_audio.files import write_whole
 from drsn_audio.models.checkpoint import save_checkpoint
 from drsn_audio.models.model import AudioModel, count_multiply_adds, count_parameters
 from drsn_audio.training.denoising import DenoisingTask
+from drsn_audio.training.folder import RunFolder
 from drsn_audio.training.joint import JointTask
 from drsn_audio.training.keyword import KeywordTask
-from drsn_audio.training.optim import make_average, make_optimizer, make_schedule
+from drsn_audio.training.learner import Learner
+from drsn_audio.training.pictures import draw_pictures
+from drsn_audio.training.processes import seed_step, start_processes
+from drsn_audio.training.resume import CheckpointClock, Position, newest_position, remove_positions, save_position
+from drsn_audio.training.settings import check_settings
+from drsn_audio.training.shares import Share, Shares, make_loader
 from drsn_audio.training.start import start_from
-from drsn_audio.training.task import Score, Task
+from drsn_audio.training.stopping import LossGuard, Signals, Stopped
+from drsn_audio.training.task import Task
+from drsn_audio.training.totals import Totals
 from drsn_audio.training.transcription import TranscriptionTask, with_labels
+from drsn_audio.training.watch import Watch
 
 log = logging.getLogger("drsn_audio")
 
-DEVICES: dict[str, Callable[[], bool]] = {
-    "auto": lambda: True,
-    "cpu": lambda: True,
-    "cuda": torch.cuda.is_available,
-    "mps": torch.backends.mps.is_available,
-}
 TASKS: dict[str, Callable[[ExperimentConfig, AudioModel, AudioStore], Task]] = {
     "keyword": KeywordTask,
     "ctc": TranscriptionTask,
@@ -59,160 +55,176 @@ CACHE_BYTES = 4 << 30  # of decoded audio; each loader process keeps a store of 
 def train(config: ExperimentConfig) -> Path:
     """Train on config.data, keep the best and the last checkpoint in the run folder. Returns the best one's path.
 
+    To be called in each of the processes that `accelerate launch` has started, or in the one there is.
+
     Raises:
         ConfigError, ManifestError, AudioError: what the config names cannot be used.
+        InputError: the run folder is in use, or holds a stopped training; or the loss is not fit to be learnt from.
+        Stopped: by a signal, once a checkpoint is written.
     """
-    _check(config.train)
+    check_settings(config.train)
     config = with_labels(config)
     if config.train.threads:
         torch.set_num_threads(config.train.threads)
     set_seed(config.seed)
-    AcceleratorState._reset_state()  # global: an earlier call may have had another precision
-    try:
-        accelerator = Accelerator(cpu=config.train.device == "cpu", mixed_precision=config.train.precision)
-    except ValueError as error:
-        raise ConfigError(f"train.precision={config.train.precision}: {error}") from None
-    if accelerator.num_processes > 1:
-        raise ConfigError("training runs in one process so far: start it without accelerate launch")
+    accelerator = start_processes(config.train)
     model = AudioModel(config.model)
     if config.init:
         start_from(model, config.init)
     store = AudioStore(config.model.frontend.sample_rate, CACHE_BYTES // max(1, config.train.workers))
     task = TASKS[config.model.head](config, model, store)
-
-    run = Path(config.run)
-    run.mkdir(parents=True, exist_ok=True)
-    write_whole(run / "config.yaml", config_to_yaml(config).encode(), sync=True)
     sizes = {"parameters": count_parameters(model), "multiply_adds": count_multiply_adds(model)}
-    model = model.to(accelerator.device).to(memory_format=torch.channels_last)
-    average = make_average(model, config.train.ema_decay)
-    averaged: AudioModel = average.module  # type: ignore[assignment]
-    optimizer = make_optimizer(model, config.train)
     total_steps = min(task.plan.steps(config.train.epochs), config.train.max_steps or 2**62)
-    schedule = make_schedule(optimizer, total_steps, config.train.warmup_share)
-    wrapped, optimizer = accelerator.prepare(model, optimizer)
+    best = Path(config.run) / "best.json"
+    with RunFolder(config, accelerator, sizes, total_steps) as folder:
+        earlier = folder.earlier()
+        if earlier.get("status") == "finished":
+            log.info("%s: its training has ended: nothing is left to do", folder.path)
+            return best
+        learner, position = Learner(model, config.train, total_steps, accelerator, task.carried), Position()
+        if config.resume and (found := newest_position(folder.path)):
+            position, *packed = found
+            learner.unpack(*packed)
+            log.info("%s: goes on after step %d of %d", folder.path, position.step, total_steps)
+        accelerator.wait_for_everyone()  # until all have read what the first one is about to write
+        folder.begin(earlier, position)
+        info = {"seed": config.seed, **sizes, "metrics": {}, "init": config.init, "data": config_to_dict(config.data)}
+        Training(config, task, learner, folder, position, {**info, **provenance()}).run()
+        if accelerator.is_main_process:
+            task.finish(best)
+            folder.note(position, "finished")
+            remove_positions(folder.path)
+    accelerator.end_training()
+    return best
 
-    watch = Watch(run, total_steps, f"{config.model.shrinkage} {sizes['parameters']:,} parameters")
-    learnt_from = {"init": config.init, "data": config_to_dict(config.data)}
-    info: dict[str, Any] = {"seed": config.seed, **sizes, "metrics": {}, **learnt_from, **provenance()}
-    step, best = 0, None
-    with watch:
-        for epoch in range(config.train.epochs):
-            task.plan.epoch = epoch
-            model.train()
-            started = time.perf_counter()
-            for batch in task.loader:
-                losses = task.losses(wrapped, batch.to(accelerator.device), accelerator, step)
-                loss = torch.stack(list(losses.values())).sum()
-                if not torch.isfinite(loss):
-                    _stop(run, step, losses, batch)
-                optimizer.zero_grad()
-                accelerator.backward(loss)
-                norm = accelerator.clip_grad_norm_(wrapped.parameters(), config.train.clip_norm)
-                optimizer.step()
-                schedule.step()
-                average.update_parameters(model)
-                step += 1
-                watch.step(step, losses, float(schedule.get_last_lr()[0]), norm)
-                if step == total_steps:
-                    break
-            seconds = time.perf_counter() - started
-            score = task.score(averaged)
-            info["metrics"] = {**score.figures, "epoch": epoch + 1}
-            save_checkpoint(run, "last", averaged, step=step, info=info)
-            if best is None or score.better > best.better:
-                best = score
-                save_checkpoint(run, "best", averaged, step=step, info=info)
-            watch.epoch(step, epoch + 1, score, best, seconds)
-            if step == total_steps:
+
+class Training:
+    """The loop, and what is to be known in it."""
+
+    def __init__(
+        self,
+        config: ExperimentConfig,
+        task: Task,
+        learner: Learner,
+        folder: RunFolder,
+        position: Position,
+        info: dict[str, Any],
+    ):
+        self.config, self.task, self.learner, self.folder = config, task, learner, folder
+        self.position, self.info, self.total_steps = position, info, folder.facts["total_steps"]
+        self.accelerator, self.device = learner.accelerator, learner.accelerator.device
+        rank, ranks = self.accelerator.process_index, self.accelerator.num_processes
+        self.shares = Shares(task.plan, rank, ranks, config.train.accumulate)
+        self.loader = make_loader(task.dataset, self.shares, config.train.workers, self.device)
+        self.guard = LossGuard(config.train.explosion, position.losses)
+        self.signals, self.clock = Signals(), CheckpointClock(config.train)
+        self.watch: Watch | None = None  # of the main process
+
+    def run(self) -> None:
+        """All epochs that are left."""
+        where = self.position
+        title = f"{self.config.model.shrinkage} {self.info['parameters']:,} parameters"
+        with ExitStack() as stack:
+            stack.enter_context(self.signals)
+            if self.accelerator.is_main_process:
+                logs = Watch(self.folder.path, self.total_steps, title, step=where.step, state=where.watch)
+                self.watch = stack.enter_context(logs)
+            while where.epoch < self.config.train.epochs and (where.step < self.total_steps or where.batch):
+                self.epoch()
+                where.epoch, where.batch = where.epoch + 1, 0
+
+    def epoch(self) -> None:
+        """Learn from what is left of it, and score it."""
+        where, started = self.position, time.perf_counter()
+        self.shares.epoch, self.shares.begin = where.epoch, where.batch
+        self.learner.model.train()
+        batches = iter(self.loader)
+        for shares in self.shares.steps():
+            if where.step == self.total_steps:
                 break
-    task.finish(run / "best.json")
-    return run / "best.json"
+            self.step(shares, batches)
+        self.score(time.perf_counter() - started)
 
+    def step(self, shares: list[Share], batches: Iterator[Batch]) -> None:
+        """Learn from one batch: each process from its shares, one after the other, then all from the sums."""
+        where, learner = self.position, self.learner
+        learner.optimizer.zero_grad()
+        totals = Totals(self.device)
+        totals.add("signal", self.signals.number)
+        totals.add("due", self.accelerator.is_main_process and self.clock.due(where.step + 1))
+        heard = []
+        for piece, share in enumerate(shares):
+            batch = next(batches).to(self.device)
+            seed_step(self.config.seed, where.step, self.shares.rank * self.shares.pieces + piece, self.device)
+            if self.task.carried is not None:
+                self.task.carried.turn_to(piece, share.batch_rows)
+            losses = self.task.losses(learner.model, batch, self.accelerator, where.step)
+            loss = torch.stack(list(losses.named.values())).sum()
+            weight = losses.over * (share.counts / share.batch_rows)
+            self.accelerator.backward(loss * weight)
+            totals.add_share(losses.named, weight, batch, share.counts)
+            heard.append((loss.detach(), batch.ids))
+        found = totals.over_processes(learner.add_up)
+        named = {name: value / found["weight"] for name, value in found.items() if name in losses.named}
+        if fault := self.guard.fault(sum(named.values())):
+            self.refuse(fault, named, heard)
+        norm = learner.step(found["weight"])
+        where.step, where.batch = where.step + 1, where.batch + 1
+        if self.watch:
+            seen = {"rows": round(found["rows"]), "sound_s": round(found["sound_s"], 3)}
+            self.watch.step(where.step, named, learning_rate=learner.learning_rate, norm=norm, **seen)  # type: ignore[arg-type]
+        if found["due"] or found["signal"]:
+            self.checkpoint()
+        if found["signal"]:
+            self.stop()
 
-def _stop(run: Path, step: int, losses: dict[str, torch.Tensor], batch: Batch) -> NoReturn:
-    """The loss is NaN or infinite: the weights stay what they were, and what was heard is written down."""
-    found = {"step": step, "losses": {name: str(value.item()) for name, value in losses.items()}}
-    path = run / "stopped.json"
-    write_whole(path, (json.dumps({**found, "utterances": list(batch.ids)}, indent=2) + "\n").encode())
-    raise InputError(
-        f"step {step}: the loss is {sum(value.item() for value in losses.values())}: {path} names the utterances of "
-        "its batch: look at them, or lower train.learning_rate"
-    )
+    def score(self, seconds: float) -> None:
+        """On the development set; `seconds` are what training the epoch took."""
+        where, epoch = self.position, self.position.epoch + 1
+        score = self.task.score(self.learner.averaged, self.accelerator)
+        names = ["last"]
+        if where.best is None or score.better > where.best.better:
+            where.best = score
+            names.append("best")
+        if self.watch is None:
+            return
+        self.info["metrics"] = {**score.figures, "epoch": epoch}
+        for name in names:
+            save_checkpoint(self.folder.path, name, self.learner.averaged, step=where.step, info=self.info)
+        self.watch.epoch(where.step, epoch, score, where.best, seconds)
+        every = self.config.train.picture_epochs
+        if every and (epoch % every == 0 or epoch == self.config.train.epochs or where.step == self.total_steps):
+            self.watch.pictures(where.step, draw_pictures(self.task, self.learner.averaged))
+        self.folder.note(where)
 
+    def checkpoint(self) -> None:
+        """Write down all that the training goes on from."""
+        where = self.position
+        with self.clock.timed():
+            tensors, facts = self.learner.pack()
+            if self.watch:
+                where.losses, where.watch = list(self.guard.losses), self.watch.state()
+                now = dataclasses.replace(where, seconds=self.folder.seconds(where))
+                save_position(self.folder.path, now, tensors, facts, self.config.train.checkpoints)
+        where.checkpoint_seconds += self.clock.last_s
+        self.folder.note(where)
 
-def _check(config: TrainConfig) -> None:
-    if config.device not in DEVICES:
-        raise ConfigError(f"train.device={config.device!r} is unknown: use one of {', '.join(DEVICES)}")
-    if not DEVICES[config.device]():
-        raise ConfigError(f"train.device={config.device}: torch finds none here: use auto or cpu")
-    if config.epochs < 1:
-        raise ConfigError(f"train.epochs={config.epochs}: give 1 or more")
-    if config.encoder_rate < 0:
-        raise ConfigError(f"train.encoder_rate={config.encoder_rate}: give 0 or more")
-    if not 0 <= config.false_accept_rate <= 1:
-        raise ConfigError(f"train.false_accept_rate={config.false_accept_rate}: give a share, e.g. 0.05")
-    if config.stretch_s and config.stretch_s < 0.5:
-        raise ConfigError(f"train.stretch_s={config.stretch_s:g}: give seconds that hold a word, e.g. 2.4, or 0")
-    if not 0 <= config.carry_share <= 1:
-        raise ConfigError(f"train.carry_share={config.carry_share}: give a share from 0 to 1")
-    if config.batch_size < 2:
-        raise ConfigError(f"train.batch_size={config.batch_size}: give 2 or more, BatchNorm needs them")
-
-
-class Watch:
-    """Progress bar on stderr, TensorBoard, and one JSON line an epoch in log.jsonl."""
-
-    def __init__(self, run: Path, total_steps: int, title: str):
-        from torch.utils.tensorboard import SummaryWriter  # takes half a second to import
-
-        self.writer = SummaryWriter(str(run / "tensorboard"))
-        self.log = run / "log.jsonl"
-        self.log.unlink(missing_ok=True)
-        self.progress = Progress(
-            TextColumn("train"),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TimeElapsedColumn(),
-            TimeRemainingColumn(),
-            TextColumn("{task.description}"),
-            console=Console(stderr=True),
+    def refuse(self, fault: str, losses: dict[str, float], heard: Sequence[tuple[Tensor, Sequence[str]]]) -> NoReturn:
+        """The loss is not fit to be learnt from: the weights stay what they were, and what was heard is noted."""
+        where, path = self.position, self.folder.path / "stopped.json"
+        unfit = [ids for loss, ids in heard if not torch.isfinite(loss)] or [ids for _, ids in heard]
+        ids = gather_object([id for each in unfit for id in each])
+        if self.accelerator.is_main_process:
+            facts = {"step": where.step, "losses": {name: str(value) for name, value in losses.items()}}
+            write_whole(path, (json.dumps({**facts, "utterances": ids}, indent=2) + "\n").encode())
+        self.folder.note(where, "failed", f"step {where.step}: {fault}")
+        raise InputError(
+            f"step {where.step}: {fault}: {path} names the utterances of its batch: look at them, or lower "
+            "train.learning_rate"
         )
-        self.task = self.progress.add_task(title, total=total_steps)
-        self.losses: dict[str, list[float]] = {}  # of each step of the epoch
 
-    def __enter__(self) -> Watch:
-        self.progress.start()
-        return self
-
-    def __exit__(self, *exception: object) -> None:
-        self.progress.stop()
-        self.writer.close()
-
-    def step(self, step: int, losses: dict[str, torch.Tensor], learning_rate: float, norm: Any) -> None:
-        self.progress.advance(self.task)
-        for name, value in losses.items():
-            self.losses.setdefault(name, []).append(value.item())
-        if step % 10 == 0:
-            for name, value in losses.items():
-                self.writer.add_scalar(f"train/{name}", value.item(), step)
-            self.writer.add_scalar("train/learning_rate", learning_rate, step)
-            self.writer.add_scalar("train/gradient_norm", float(norm), step)
-
-    def epoch(self, step: int, epoch: int, score: Score, best: Score, seconds: float) -> None:
-        for name, value in score.figures.items():
-            self.writer.add_scalar(name.replace("_", "/", 1), value, step)
-        self.writer.add_scalar("train/epoch_seconds", seconds, step)
-        self.progress.update(self.task, description=f"epoch {epoch}: {score.words}; best {best.words}")
-        losses = {f"train_{name}": sum(values) / len(values) for name, values in self.losses.items()}
-        self.losses.clear()
-        line = {
-            "epoch": epoch,
-            "step": step,
-            **score.figures,
-            "best": next(iter(best.figures.values())),
-            **losses,
-            "seconds": round(seconds, 2),
-        }
-        with self.log.open("a") as file:
-            file.write(json.dumps(line) + "\n")
+    def stop(self) -> NoReturn:
+        number = self.signals.number or signal.SIGTERM
+        reason = f"stopped by {signal.Signals(number).name} after step {self.position.step} of {self.total_steps}"
+        self.folder.note(self.position, "stopped", reason)
+        raise Stopped(f"{self.folder.path}: {reason}; resume=true goes on from there", number)

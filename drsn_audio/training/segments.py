@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 
 from drsn_audio.config import ModelConfig, TrainConfig
+from drsn_audio.datasets.draws import draw_generator
 from drsn_audio.labels import SILENCE, UNKNOWN
 from drsn_audio.memory import Memory
 from drsn_audio.models.heads.keyword import frame_loss
@@ -17,8 +20,9 @@ BEYOND_WINDOW_S = 0.2  # what the encoder sees beside the head's window
 def stretch_loss(
     logits: Tensor, speech: Tensor, targets: Tensor, silent: Tensor, fresh: Tensor, block: int, model: ModelConfig,
     train: TrainConfig,
-) -> dict[str, Tensor]:  # fmt: skip
-    """Named losses of logits [B, T', K] of stretches whose speech [B, N] holds one word each, targets [B].
+) -> tuple[Tensor, Tensor]:  # fmt: skip
+    """The loss of logits [B, T', K] of stretches whose speech [B, N] holds one word each, targets [B], and the number
+    of frames that it is the mean of.
 
     `silent` [B]: nobody speaks; `fresh` [B]: nothing came before the stretch. `block`: samples of a frame.
     """
@@ -29,7 +33,7 @@ def stretch_loss(
         heard / rate, start / rate, end / rate, targets, silent, fresh,
         labels=model.labels, hold_s=train.hold_s, forget_s=model.clip_s + BEYOND_WINDOW_S,
     )  # fmt: skip
-    return {"frame_cross_entropy": frame_loss(logits, allowed)}
+    return frame_loss(logits, allowed), (~allowed.all(-1)).sum()
 
 
 def allowed_answers(
@@ -74,20 +78,39 @@ class Carried:
     """What the rows of a batch remember of the rows of the batch before.
 
     A row goes on where the row of its place ended with probability `carry_share`; so streams of all lengths are
-    heard, and most of them have a past.
+    heard, and most of them have a past. Where a batch has another size than the one before, all rows begin anew.
     """
 
     def __init__(self, carry_share: float):
         self.carry_share = carry_share
-        self.tensors: dict[str, Tensor] = {}
+        self.piece, self.batch_rows = 0, 0
+        self.of_pieces: dict[int, dict[str, Tensor]] = {}
 
-    def begin(self, rows: int, device: torch.device, generator: torch.Generator) -> tuple[Memory, Tensor]:
-        """The memory of a batch, and which of its rows [B] begin a stream. `generator` lives on the CPU."""
-        fresh = torch.rand(rows, generator=generator) >= self.carry_share
-        if any(len(tensor) != rows for tensor in self.tensors.values()):
-            self.tensors = {}  # the last batch of an epoch is a smaller one
-        fresh = fresh.to(device) if self.tensors else torch.ones(rows, dtype=torch.bool, device=device)
-        return Memory(self.tensors, fresh), fresh
+    def turn_to(self, piece: int, batch_rows: int) -> None:
+        """What comes next is this piece, of those that the process hears of a batch, which has so many rows in all."""
+        if batch_rows != self.batch_rows:
+            self.of_pieces = {}
+        self.piece, self.batch_rows = piece, batch_rows
+
+    def begin(self, seed: int, step: int, ids: Sequence[str], device: torch.device) -> tuple[Memory, Tensor]:
+        """The memory of a batch, and which of its rows [B] begin a stream: of each a draw by (seed, step, id)."""
+        begins = [draw_generator("carry", seed, step, id).random() >= self.carry_share for id in ids]
+        tensors = self.of_pieces.get(self.piece, {})
+        fresh = torch.tensor(begins if tensors else [True] * len(ids), device=device)
+        return Memory(tensors, fresh), fresh
 
     def end(self, memory: Memory) -> None:
-        self.tensors = memory.after()
+        self.of_pieces[self.piece] = memory.after()
+
+    def pack(self) -> dict[str, Tensor]:
+        """All of it as tensors by name."""
+        named = {f"{piece}.{name}": of for piece, tensors in self.of_pieces.items() for name, of in tensors.items()}
+        return {"batch_rows": torch.tensor(self.batch_rows), **named}
+
+    def unpack(self, packed: dict[str, Tensor], device: torch.device) -> None:
+        """Remember what `pack` gave, {}: nothing."""
+        self.batch_rows, self.of_pieces = int(packed.get("batch_rows", 0)), {}
+        for key, value in packed.items():
+            piece, _, name = key.partition(".")
+            if name:
+                self.of_pieces.setdefault(int(piece), {})[name] = value.to(device)

@@ -11,7 +11,7 @@ WITHOUT_WEIGHTS = {"preset", "labels", "units", "clip_s", "dropout", "intermedia
 
 
 def start_from(model: AudioModel, init: str) -> list[str]:
-    """Load the weights of a run folder, a checkpoint's .json or a shipped model into a model of the same layers.
+    """Load the weights of a run folder or whatever else `drsn_audio.load` takes into a model of the same layers.
 
     Where the labels differ, those that both know keep what is known of them, and the others stay as `model` has them.
     Returns the labels that both know.

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
-import torch
 from accelerate import Accelerator
 from torch import Tensor
-from torch.utils.data import DataLoader
+from torch.utils.data import Dataset
 
-from drsn_audio.datasets.batch import Batch, collate
+from drsn_audio.datasets.batch import Batch
 from drsn_audio.datasets.draws import plan_batches
 from drsn_audio.models.model import AudioModel
+from drsn_audio.training.segments import Carried
 
 
 class Score(NamedTuple):
@@ -23,12 +24,23 @@ class Score(NamedTuple):
     words: str
 
 
+class Losses(NamedTuple):
+    """Named means, and over how many rows, labels or frames they are taken.
+
+    Means of several pieces of a batch, each times its number, and all divided by the sum of these, are those of the
+    batch.
+    """
+
+    named: dict[str, Tensor]
+    over: Tensor | int
+
+
 class Plan(Protocol):
-    """Batch sampler of the epoch that it is told."""
+    """Which rows are learnt from together: of all processes, and of nothing but the seed, the epoch and the data."""
 
-    epoch: int
-
-    def __iter__(self) -> Iterator[list[Any]]: ...
+    def batches(self, epoch: int) -> Sequence[list[Any]]:
+        """Keys of the dataset, batch by batch."""
+        ...
 
     def steps(self, epochs: int) -> int:
         """Batches of so many epochs."""
@@ -36,45 +48,39 @@ class Plan(Protocol):
 
 
 class RowsPlan:
-    """Batch sampler: rows that are all of one length and are made anew each epoch, as (epoch, index)."""
+    """Rows that are all of one length and are made anew each epoch, as (epoch, index)."""
 
     def __init__(self, rows: int, batch_size: int, seed: int):
-        self.rows, self.batch_size, self.seed, self.epoch = rows, batch_size, seed, 0
+        self.rows, self.batch_size, self.seed = rows, batch_size, seed
 
-    def __iter__(self) -> Iterator[list[tuple[int, int]]]:
-        for batch in plan_batches(self.rows, self.batch_size, self.seed, self.epoch):
-            yield [(self.epoch, index) for index in batch]
+    def batches(self, epoch: int) -> list[list[tuple[int, int]]]:
+        planned = plan_batches(self.rows, self.batch_size, self.seed, epoch)
+        return [[(epoch, index) for index in batch] for batch in planned]
 
     def steps(self, epochs: int) -> int:
         return epochs * len(plan_batches(self.rows, self.batch_size, self.seed, 0))
 
 
 class Task(Protocol):
+    """Something that is learnt. `carried` is what training remembers from batch to batch, where it does."""
+
     @property
     def plan(self) -> Plan: ...
 
     @property
-    def loader(self) -> DataLoader: ...
+    def dataset(self) -> Dataset: ...
 
-    def losses(self, model: torch.nn.Module, batch: Batch, accelerator: Accelerator, step: int) -> dict[str, Tensor]:
-        """Mix, forward: named losses of one batch."""
+    @property
+    def carried(self) -> Carried | None: ...
+
+    def losses(self, model: AudioModel, batch: Batch, accelerator: Accelerator, step: int) -> Losses:
+        """Mix, forward, and the losses of a batch or of a piece of it."""
         ...
 
-    def score(self, model: AudioModel) -> Score:
-        """On the development set."""
+    def score(self, model: AudioModel, accelerator: Accelerator) -> Score:
+        """On the development set, of which each process hears a share; all have the result."""
         ...
 
-    def finish(self, checkpoint: Any) -> None:
+    def finish(self, checkpoint: Path) -> None:
         """What is to be done with the best checkpoint, once training has ended."""
         ...
-
-
-def make_loader(dataset: Any, plan: Plan, workers: int) -> DataLoader:
-    return DataLoader(
-        dataset,
-        batch_sampler=plan,
-        collate_fn=collate,
-        num_workers=workers,
-        persistent_workers=workers > 0,  # else they decode every file again each epoch
-        generator=torch.Generator(),  # else a draw of the global one, which depends on the number of workers
-    )

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 import logging
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import torch
 from accelerate import Accelerator
+from accelerate.utils import gather_object
 from torch import Tensor
 
 from drsn_audio.config import ConfigError, ExperimentConfig
@@ -30,9 +30,10 @@ from drsn_audio.decoding.units import CHARACTERS, Units, piece_labels
 from drsn_audio.evaluation.transcripts import run_transcripts
 from drsn_audio.metrics.wer import character_errors, word_errors
 from drsn_audio.models.model import AudioModel
-from drsn_audio.training.augment import spec_augment
+from drsn_audio.training.augment import draw_masks, spec_augment
 from drsn_audio.training.calibrate import DEV_SNR_DB
-from drsn_audio.training.task import RowsPlan, Score, make_loader
+from drsn_audio.training.processes import own_share
+from drsn_audio.training.task import Losses, RowsPlan, Score
 
 log = logging.getLogger("drsn_audio")
 
@@ -56,22 +57,20 @@ def with_labels(config: ExperimentConfig) -> ExperimentConfig:
 
 
 class SecondsPlan:
-    """Batch sampler: utterances of like length, as many as fit into so many seconds."""
+    """Utterances of like length, as many as fit into so many seconds, as (epoch, index, samples of the row)."""
 
     def __init__(self, samples: list[int], sample_rate: int, max_padded_s: float, seed: int):
-        self.samples, self.max_padded_s, self.seed, self.epoch = samples, max_padded_s, seed, 0
+        self.samples, self.max_padded_s, self.seed = samples, max_padded_s, seed
         self.seconds = [count / sample_rate for count in samples]
 
-    def batches(self, epoch: int) -> list[list[int]]:
-        return plan_by_seconds(self.seconds, self.max_padded_s, self.seed, epoch)
-
-    def __iter__(self) -> Iterator[list[tuple[int, int, int]]]:
-        for batch in self.batches(self.epoch):
-            longest = max(self.samples[index] for index in batch)
-            yield [(self.epoch, index, longest) for index in batch]
+    def batches(self, epoch: int) -> list[list[tuple[int, int, int]]]:
+        return [
+            [(epoch, index, max(self.samples[each] for each in batch)) for index in batch]
+            for batch in plan_by_seconds(self.seconds, self.max_padded_s, self.seed, epoch)
+        ]
 
     def steps(self, epochs: int) -> int:
-        return sum(len(self.batches(epoch)) for epoch in range(epochs))
+        return sum(len(plan_by_seconds(self.seconds, self.max_padded_s, self.seed, epoch)) for epoch in range(epochs))
 
 
 class TranscriptionTask:
@@ -85,18 +84,18 @@ class TranscriptionTask:
         self.dev_noise = NoisePool(config.data.noise_dev, store)
         rooms = RoomPool(config.data.rooms, store) if config.data.rooms else None
         drawn = config.augment, config.seed, rooms, config.data.level
-        data: Any
         self.plan: Any
+        self.dataset: Any
+        self.carried = None
         if config.data.strings.rows:
             strings, rate = config.data.strings, store.sample_rate
             size = round(config.train.stretch_s * rate) // model.block * model.block
             speech = read_cuts(strings.speech) if strings.speech else []
             words = [read_cuts([path]) for path in config.data.train]
-            data = TrainingStrings(words, speech, self.units, noise, store, size, strings, *drawn)
+            self.dataset = TrainingStrings(words, speech, self.units, noise, store, size, strings, *drawn)
             self.plan = RowsPlan(strings.rows, config.train.batch_size, config.seed)
         else:
-            data, self.plan = self._utterances(model, noise, drawn)
-        self.loader = make_loader(data, self.plan, config.train.workers)
+            self.dataset, self.plan = self._utterances(model, noise, drawn)
 
     def _utterances(self, model: AudioModel, noise: NoisePool, drawn: Any) -> tuple[TrainingUtterances, SecondsPlan]:
         config, rate = self.config, self.store.sample_rate
@@ -114,28 +113,37 @@ class TranscriptionTask:
         plan = SecondsPlan(samples, rate, config.train.max_padded_s, config.seed)
         return TrainingUtterances(kept, noise, self.store, *drawn), plan
 
-    def losses(self, model: torch.nn.Module, batch: Batch, accelerator: Accelerator, step: int) -> dict[str, Tensor]:
+    def losses(self, model: AudioModel, batch: Batch, accelerator: Accelerator, step: int) -> Losses:
         config = self.config
-        generator = torch.Generator().manual_seed(config.seed * 1_000_003 + step)
-        plain: AudioModel = accelerator.unwrap_model(model)
         wave = batch.mix()  # heard to the end of the row: its noise goes on there, and no length tells where words end
+        masks = draw_masks(config.augment, config.seed, step, batch.ids)
         with accelerator.autocast():
             logits = model(
                 wave,
-                augment=lambda s, _: spec_augment(s, config.augment, config.model.frontend.hop_ms, generator),
+                augment=lambda s, _: spec_augment(s, config.augment, config.model.frontend.hop_ms, masks),
             )
         windows = None
         if config.data.strings.emit_s and batch.spans.shape[1]:
-            windows = emission_frames(batch.spans, plain.block, config.data.strings.emit_s * self.store.sample_rate)
-        return plain.head.loss(logits, None, batch.target, label_prior=config.train.label_prior, windows=windows)
+            windows = emission_frames(batch.spans, model.block, config.data.strings.emit_s * self.store.sample_rate)
+        named = model.head.loss(
+            logits.float(), None, batch.target, label_prior=config.train.label_prior, windows=windows
+        )
+        return Losses(named, (batch.target >= 0).sum().clamp(min=1))
 
-    def score(self, model: AudioModel) -> Score:
+    def score(self, model: AudioModel, accelerator: Accelerator) -> Score:
         drawn = {"snr_db": DEV_SNR_DB, "draws": 1, "seed": self.config.evaluate.seed, "level": self.config.data.level}
-        written = run_transcripts(model, self.dev, self.dev_noise, self.store, units=self.units, **drawn)  # type: ignore[arg-type]
-        words = [word_errors(one.references, one.hypotheses).rate for one in written]
-        letters = [character_errors(one.references, one.hypotheses).rate for one in written]
-        wer, cer = sum(words) / len(words), sum(letters) / len(letters)
-        figures = {"dev_wer": wer, "dev_cer": cer, "dev_wer_clean": words[0]}
+        own, written = own_share(self.dev, accelerator), []
+        if own:
+            written = run_transcripts(model, own, self.dev_noise, self.store, units=self.units, **drawn)  # type: ignore[arg-type]
+        said: dict[Any, tuple[list[str], list[str]]] = {}
+        for one in gather_object(written):
+            references, hypotheses = said.setdefault((one.noise_kind, one.snr_db), ([], []))
+            references += one.references
+            hypotheses += one.hypotheses
+        words = {condition: word_errors(*texts).rate for condition, texts in said.items()}
+        letters = [character_errors(*texts).rate for texts in said.values()]
+        wer, cer = sum(words.values()) / len(words), sum(letters) / len(letters)
+        figures = {"dev_wer": wer, "dev_cer": cer, "dev_wer_clean": words["clean", None]}
         return Score(-(wer if self.units.kind == "words" else cer), figures, f"dev WER {wer:.1%}, CER {cer:.1%}")
 
     def finish(self, checkpoint: Path) -> None:

@@ -26,6 +26,7 @@ from drsn_audio.datasets.keyword import EvaluationClips, TrainingClips, keyword_
 from drsn_audio.datasets.manifests import AudioStore, read_cuts
 from drsn_audio.datasets.noise_pool import NoisePool
 from drsn_audio.training import keyword, loop
+from drsn_audio.training.task import RowsPlan
 
 RATE = 16000
 N = RATE // 2
@@ -95,9 +96,7 @@ def drawn(batch: Batch, row: int) -> str:
 
 
 def plan(dataset, batch_size, seed, epoch):
-    planned = keyword.Planned(len(dataset.clips), batch_size, seed)
-    planned.epoch = epoch
-    return list(planned)
+    return RowsPlan(len(dataset.clips), batch_size, seed).batches(epoch)
 
 
 @pytest.fixture(scope="module")

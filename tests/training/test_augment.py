@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from drsn_audio.config import AugmentConfig
-from drsn_audio.training.augment import spec_augment
+from drsn_audio.training.augment import draw_masks, spec_augment
 
 BINS, FRAMES, HOP_MS = 40, 100, 10.0
 
@@ -12,7 +12,7 @@ BINS, FRAMES, HOP_MS = 40, 100, 10.0
 def covered(config, seed=0, batch=64):
     """Bool [B, F, T]: True where the spectrogram, here without a value that is its mean, was changed."""
     x = torch.arange(batch * BINS * FRAMES, dtype=torch.float64).view(batch, 1, BINS, FRAMES)
-    y = spec_augment(x, config, HOP_MS, torch.Generator().manual_seed(seed))
+    y = spec_augment(x, config, HOP_MS, draw_masks(config, seed, 3, [f"clip-{row}" for row in range(batch)]))
     assert torch.equal(y[y != x], x.mean((2, 3), keepdim=True).expand_as(x)[y != x])
     return (y != x)[:, 0]
 
@@ -41,18 +41,23 @@ def test_stretches_of_time_by_the_hop():
     assert stretches[:, -1].any()
 
 
-def test_it_depends_on_the_generator_alone():
+def test_masks_depend_on_seed_step_and_id_alone():
     config = AugmentConfig()
     torch.manual_seed(1)
     first = covered(config)
     torch.manual_seed(2)
     assert torch.equal(covered(config), first)
     assert not torch.equal(covered(config, seed=1), first)
+    masks = draw_masks(config, 0, 3, ["a", "b", "c"])
+    assert masks.shape == (3, 4, 2)
+    assert torch.equal(draw_masks(config, 0, 3, ["c", "a"]), masks[[2, 0]])
+    assert not torch.equal(draw_masks(config, 0, 4, ["a"]), masks[:1])
 
 
 def test_masks_wider_than_the_spectrogram():
     config = AugmentConfig(frequency_mask_bins=1000, time_mask_ms=1e6)
-    assert torch.isfinite(spec_augment(torch.randn(4, 1, 3, 5), config, HOP_MS, torch.Generator())).all()
+    masks = draw_masks(config, 0, 0, ["a", "b", "c", "d"])
+    assert torch.isfinite(spec_augment(torch.randn(4, 1, 3, 5), config, HOP_MS, masks)).all()
 
 
 def test_no_masks_change_nothing():

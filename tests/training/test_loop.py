@@ -13,8 +13,10 @@ from drsn_audio.datasets.noise_pool import NoisePool
 from drsn_audio.evaluation.keyword import run_trials
 from drsn_audio.models.checkpoint import load_checkpoint
 from drsn_audio.models.model import AudioModel
-from drsn_audio.training.keyword import Planned, class_log_prior
+from drsn_audio.training import settings
+from drsn_audio.training.keyword import class_log_prior
 from drsn_audio.training.loop import train
+from drsn_audio.training.task import RowsPlan
 
 
 def weights(config, folder, **changes):
@@ -77,10 +79,9 @@ def test_max_steps_stops_and_saves(config, tmp_path):
 
 
 def test_a_plan_names_epoch_and_index():
-    plan = Planned(count=7, batch_size=3, seed=0)
-    plan.epoch = 4
-    batches = list(plan)
-    assert len(batches) == len(plan) == 2
+    plan = RowsPlan(7, batch_size=3, seed=0)
+    batches = plan.batches(4)
+    assert len(batches) == plan.steps(1) == 2
     assert sorted(index for batch in batches for _, index in batch) == list(range(7))
     assert {epoch for batch in batches for epoch, _ in batch} == {4}
 
@@ -100,7 +101,7 @@ def test_settings_that_cannot_train(config, tmp_path, key, value, message):
 
 
 def test_a_device_that_is_not_here(config, tmp_path, monkeypatch):
-    monkeypatch.setitem(train.__globals__["DEVICES"], "cuda", lambda: False)
+    monkeypatch.setitem(settings.DEVICES, "cuda", lambda: False)
     with pytest.raises(ConfigError, match=r"device=cuda: torch finds none here"):
         weights(config, tmp_path / "run", device="cuda")
 

@@ -64,14 +64,24 @@ def test_the_loss_by_hand():
 
 
 def test_rows_go_on_with_the_share_asked_for():
-    carried, generator = Carried(0.75), torch.Generator().manual_seed(0)
-    memory, fresh = carried.begin(1000, torch.device("cpu"), generator)
+    carried, here = Carried(0.75), torch.device("cpu")
+    ids = [f"row-{number}" for number in range(1000)]
+    carried.turn_to(0, 1000)
+    memory, fresh = carried.begin(0, 1, ids, here)
     assert fresh.all()
     memory.keep("a", torch.zeros(1000, 1))
     carried.end(memory)
-    memory, fresh = carried.begin(1000, torch.device("cpu"), generator)
+    memory, fresh = carried.begin(0, 2, ids, here)
     assert fresh.float().mean().item() == pytest.approx(0.25, abs=0.04)
     assert torch.equal(memory.past("a", torch.ones(1000, 1))[:, 0], fresh.float())
-    memory, fresh = carried.begin(10, torch.device("cpu"), generator)  # a smaller batch
+    assert not torch.equal(carried.begin(0, 3, ids, here)[1], fresh)
+    carried.turn_to(1, 1000)  # another piece has a past of its own
+    assert carried.begin(0, 3, ids, here)[1].all()
+    again = Carried(0.75)
+    again.unpack(carried.pack(), here)
+    again.turn_to(0, 1000)
+    assert torch.equal(again.begin(0, 2, ids, here)[1], fresh)
+    carried.turn_to(0, 10)  # a smaller batch
+    memory, fresh = carried.begin(0, 3, ids[:10], here)
     assert fresh.all()
     assert not memory.tensors
