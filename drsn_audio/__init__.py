@@ -11,14 +11,26 @@ if TYPE_CHECKING:
     from drsn_audio.api import Classification, Recognizer, load
     from drsn_audio.decoding.transcript import Transcript, Word
     from drsn_audio.denoising.denoiser import Denoiser
+    from drsn_audio.publishing import push
     from drsn_audio.transcribing.transcriber import Transcriber
 
-__all__ = ["Classification", "Denoiser", "Recognizer", "Transcriber", "Transcript", "Word", "__version__", "load"]
+__all__ = [
+    "Classification",
+    "Denoiser",
+    "Recognizer",
+    "Transcriber",
+    "Transcript",
+    "Word",
+    "__version__",
+    "load",
+    "push",
+]
 _PLACES = {
     "Denoiser": "denoising.denoiser",
     "Transcriber": "transcribing.transcriber",
     "Transcript": "decoding.transcript",
     "Word": "decoding.transcript",
+    "push": "publishing",
 }  # the others are api's
 
 

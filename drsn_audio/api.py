@@ -6,7 +6,7 @@ import logging
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -33,6 +33,7 @@ INSTEAD = {  # what a model does, by its head, and the command for it
     "denoise": "takes noise away: use drsn-audio denoise",
     "joint": "is an experiment with two heads: use drsn-audio classify",
 }
+Key = TypeVar("Key")
 WINDOWS_A_CLIP = 8  # longer sound is heard through a window that moves by an eighth of itself
 
 
@@ -54,11 +55,14 @@ class Classification:
 def load(source: str | Path, device: str = "cpu") -> Recognizer | Transcriber | Denoiser:
     """A trained model: a run folder, a checkpoint's .json, or the name of a shipped one, e.g. "commands-12".
 
+    Where `source` is none of these and no path here, a text "owner/name" or "owner/name@revision" is a model of the
+    Hugging Face Hub (`pip install 'drsn-audio[hub]'`). It is downloaded once, and checked as any checkpoint is.
+
     One of keywords is a Recognizer, one that writes (model.head=ctc) a Transcriber, one that takes noise away
     (model.head=denoise) a Denoiser.
 
     Raises:
-        CheckpointError: nothing there, or a checkpoint that is torn or was changed.
+        CheckpointError: nothing there, or a checkpoint that is torn or was changed; the Hub cannot be asked.
         InputError: a device that is not there.
     """
     model, info = load_checkpoint(find_checkpoint(source))
@@ -178,9 +182,21 @@ class Recognizer:
         number of files nor their length.
         """
         sounds = ((path, self._hearing.file(path)) for path in map(Path, paths))
-        for path, answer in self._hear(sounds, min_duration_s, reject_below, progress=progress):
-            assert path is not None
-            yield path, answer
+        yield from self.hear(sounds, min_duration_s, reject_below=reject_below, progress=progress)
+
+    def hear(
+        self,
+        sounds: Iterable[tuple[Key, Iterator[np.ndarray]]],
+        min_duration_s: float = 0.0,
+        *,
+        reject_below: float | None = None,
+        progress: Callable[[float], None] | None = None,
+    ) -> Iterator[tuple[Key, list[Classification] | AudioError]]:
+        """As `detect_files`, of sounds, each in blocks, float32 [N] at the model's rate.
+
+        A key names its sound in messages.
+        """
+        return self._hear(sounds, min_duration_s, reject_below, progress=progress)
 
     def classify_files(
         self, paths: Iterable[str | Path], min_duration_s: float = 0.0, *, reject_below: float | None = None
@@ -222,12 +238,12 @@ class Recognizer:
 
     def _hear(
         self,
-        sounds: Iterable[tuple[Path | None, Iterator[np.ndarray]]],
+        sounds: Iterable[tuple[Key, Iterator[np.ndarray]]],
         min_duration_s: float = 0.0,
         reject_below: float | None = None,
         windows_a_clip: int = WINDOWS_A_CLIP,
         progress: Callable[[float], None] | None = None,
-    ) -> Iterator[tuple[Path | None, list[Classification] | AudioError]]:
+    ) -> Iterator[tuple[Key, list[Classification] | AudioError]]:
         thresholds = [self.reject_below, max(self.reject_below, DETECT_BELOW)]
         if reject_below is not None:
             if not 0 <= reject_below <= 1:
@@ -238,9 +254,9 @@ class Recognizer:
         hop = max(1, size // windows_a_clip)
         listener = Listener(self._probabilities, self.sample_rate, size, hop, min_duration_s, progress)
         for sound in listener.hear(
-            Sound(path, blocks, WindowAnswers(self.labels, clip_s, *thresholds)) for path, blocks in sounds
+            Sound(key, blocks, WindowAnswers(self.labels, clip_s, *thresholds)) for key, blocks in sounds
         ):
-            yield sound.path, sound.error or [self._classification(heard) for heard in sound.answers.answers()]
+            yield sound.key, sound.error or [self._classification(heard) for heard in sound.answers.answers()]
 
     def _probabilities(self, windows: Sequence[np.ndarray]) -> np.ndarray:
         """Windows, each [clip] or shorter -> probabilities [W, K]."""

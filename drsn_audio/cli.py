@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import io
 import logging
 import os
+import signal
 import sys
 import textwrap
+import time
 from collections.abc import Callable, Sequence
 
 from drsn_audio import commands
@@ -16,16 +19,19 @@ from drsn_audio.commands import BAD_INPUT, one_line
 from drsn_audio.denoising import options as denoising
 from drsn_audio.errors import InputError
 from drsn_audio.live.options import add_options
+from drsn_audio.processes import here, is_beside_main, single_by_mistake
+from drsn_audio.reports import runs_command
 from drsn_audio.transcribing import options as transcribing
 
 EXTRAS = {  # library -> the extra that has it
     "pocketsphinx": "peers", "noisereduce": "peers", "pyrnnoise": "peers", "webrtc_noise_gain": "peers",
     "pesq": "enhance", "pystoi": "enhance", "speechmos": "enhance", "requests": "enhance", "librosa": "enhance",
     "pyroomacoustics": "rooms", "sounddevice": "mic", "onnxruntime": "edge", "flashlight": "lm", "jiwer": "score",
-    "onnx": "export", "onnxscript": "export", "onnx_ir": "export",
+    "onnx": "export", "onnxscript": "export", "onnx_ir": "export", "huggingface_hub": "hub",
 }  # fmt: skip
 # What an install for exported models alone does without, docs/edge.md.
 LEFT_OUT = ("lhotse", "omegaconf", "rich", "safetensors", "scipy", "soundfile", "soxr", "torch", "torchaudio")
+ALONE_WITH_IT_S = 5.0  # an error, before a process beside the main one tells it
 EXAMPLES = "examples, with what `make demo` leaves behind:"
 SNR_ERROR = (
     "The median error, measured by benchmarks/estimate_snr.py on read speech of 2 to 23 s, is 1.0 to 1.2 dB from 0 to "
@@ -37,18 +43,38 @@ SNR_ERROR = (
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit status."""
-    options = _parser().parse_args(arguments)
-    return guarded(lambda: options.run(options), quiet=options.quiet)
+    with silent_beside_main():
+        options = _parser().parse_args(arguments)
+
+    def command() -> int:
+        if here().count > 1 and options.run not in commands.SHARED:
+            raise InputError("this command is the work of one process: start it without torchrun or accelerate launch")
+        return options.run(options)
+
+    return guarded(command, quiet=options.quiet)
+
+
+def silent_beside_main() -> contextlib.AbstractContextManager:
+    """Of several processes, what all of them would say alike is said by the main one alone."""
+    if not is_beside_main(os.environ):
+        return contextlib.nullcontext()
+    silence = contextlib.ExitStack()
+    for redirect in (contextlib.redirect_stdout, contextlib.redirect_stderr):
+        silence.enter_context(redirect(io.StringIO()))
+    return silence
 
 
 def guarded(command: Callable[[], int | None], quiet: bool = False) -> int:
     """Run a command; errors in what the user gave become one line on stderr and status 2."""
     log = logging.getLogger("drsn_audio")
     log.handlers = [logging.StreamHandler()]  # stderr, as it is now
-    log.setLevel(logging.WARNING if quiet else logging.INFO)
+    beside_main = is_beside_main(os.environ)
+    log.setLevel(logging.ERROR if beside_main else logging.WARNING if quiet else logging.INFO)
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # file names may hold any bytes
+    if single_by_mistake(os.environ):
+        log.warning("accelerate launch --cpu starts one process, however many are asked for: use torchrun")
     try:
         status = command() or 0
         sys.stdout.flush()
@@ -57,12 +83,15 @@ def guarded(command: Callable[[], int | None], quiet: bool = False) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     except KeyboardInterrupt as interrupt:
-        print(str(interrupt) or "stopped", file=sys.stderr)
-        return 130
+        if not beside_main:
+            print(str(interrupt) or "stopped", file=sys.stderr)
+        return 128 + getattr(interrupt, "signal", signal.SIGINT)
     except Exception as error:
         message = _blame(error)
         if message is None:
             raise
+        if beside_main:  # what is wrong for all the main one tells, and its launcher then ends this one, too
+            time.sleep(ALONE_WITH_IT_S)
         print(f"error: {one_line(message)}", file=sys.stderr)
         return BAD_INPUT
 
@@ -84,7 +113,8 @@ def _blame(error: Exception) -> str | None:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="drsn-audio", description="Speech recognition in strong noise.")
     parser.add_argument("--version", action="version", version=f"drsn-audio {__version__}")
-    quiet, model = "no progress, no notes on stderr", "a shipped model, a run folder or a checkpoint's .json"
+    quiet = "no progress, no notes on stderr"
+    model = "a shipped model, a run folder, a checkpoint's .json, or owner/name of the Hugging Face Hub"
     parser.add_argument("--quiet", action="store_true", help=quiet)
     subparsers = parser.add_subparsers(required=True, metavar="COMMAND")
 
@@ -126,6 +156,26 @@ def _parser() -> argparse.ArgumentParser:
     _mix_arguments(sub)
 
     sub = command(
+        "shard", commands.shard, "Put the speech of manifests into shards, to train on from slow or far disks.",
+        "drsn-audio shard runs/demo/data/commands/test.jsonl.gz -o shards --shard-size 100",
+        more="Interrupted, the same command goes on where it stopped. The folder is then named where training takes a "
+        "manifest: data.train=[shards].",
+    )  # fmt: skip
+    sub.add_argument("manifests", metavar="CUTS", nargs="+", help="speech manifests")
+    sub.add_argument("-o", "--out", required=True, help="the folder")
+    sub.add_argument("--shard-size", type=int, default=1000, metavar="N", help="utterances a shard (default: 1000)")
+    sub.add_argument(
+        "--format",
+        choices=("flac", "wav"),
+        default="flac",
+        help="flac: 16 or 24 bits, lossy files stay as they are; wav: floats, too; both lose nothing (default: flac)",
+    )
+    order = sub.add_mutually_exclusive_group()
+    order.add_argument("--shuffle", type=int, default=0, metavar="SEED", help="of the order (default: 0)")
+    order.add_argument("--in-order", action="store_true", help="as in the manifests: training shuffles less far later")
+    sub.add_argument("--jobs", type=int, default=1, metavar="N", help="processes (default: 1)")
+
+    sub = command(
         "estimate-snr", commands.estimate_snr, "Signal-to-noise ratio of each file, of which nothing else is known.",
         "drsn-audio estimate-snr runs/demo/noisy.wav --json", more=SNR_ERROR,
     )  # fmt: skip
@@ -137,7 +187,7 @@ def _parser() -> argparse.ArgumentParser:
         "drsn-audio classify runs/demo/noisy.wav",
         "drsn-audio classify runs/demo/noisy.wav --model runs/demo --json",
     )  # fmt: skip
-    sub.add_argument("paths", metavar="PATH", nargs="+", help="files, folders, globs")
+    sub.add_argument("paths", metavar="PATH", nargs="+", help="files, folders, globs, manifests of cuts (.jsonl.gz)")
     sub.add_argument(
         "--model",
         default="commands-12",
@@ -145,6 +195,8 @@ def _parser() -> argparse.ArgumentParser:
         help=f"{model} (default: commands-12)",
     )
     sub.add_argument("--json", action="store_true", help="one JSON object a line")
+    sub.add_argument("-o", "--out", metavar="FILE", help="write them there as JSON, a line each (default: on stdout)")
+    sub.add_argument("--resume", action="store_true", help="keep what an earlier run, cut short, has heard for FILE")
     sub.add_argument(
         "--reject-below",
         type=float,
@@ -198,6 +250,28 @@ def _parser() -> argparse.ArgumentParser:
     sub.add_argument("--audio", metavar="WAV", help="compare on this sound (default: speech is made for it)")
 
     sub = command(
+        "push", commands.push, "Publish a model on the Hugging Face Hub, with its card, in one commit.",
+        "drsn-audio push runs/demo your-name/tones --license mit --dry-run upload",
+        more="The address of the commit is printed. Log in before: hf auth login, or HF_TOKEN. What the checkpoint "
+        "says of its training goes with it, the command and the paths of the data, too.",
+    )  # fmt: skip
+    sub.add_argument("model", metavar="MODEL", help=f"{model}; of a run folder, its best checkpoint")
+    sub.add_argument("repo", metavar="REPO", help="owner/name; it is made where it is not there")
+    sub.add_argument("--private", action="store_true", help="seen by its owner alone; refused where REPO is public")
+    sub.add_argument(
+        "--card",
+        metavar="CARD.md",
+        help="its model card (default: the one beside the checkpoint, or a short one is made)",
+    )
+    sub.add_argument(
+        "--license",
+        metavar="ID",
+        help="of the weights, as the Hub names it: mit, cc-by-4.0, other (shipped models tell)",
+    )
+    sub.add_argument("--message", metavar="M", help="of the commit")
+    sub.add_argument("--dry-run", metavar="FOLDER", help="write the files there, and publish nothing")
+
+    sub = command(
         "evaluate", commands.evaluate, "Accuracy or word error rate of a model, clean and per noise and SNR.",
         "drsn-audio evaluate --model runs/demo --manifest runs/demo/data/commands/test.jsonl.gz \\\n"
         "    --noise runs/demo/data/noise/noise.jsonl.gz --folds 5 --snr 20 0 -5 -o results",
@@ -215,7 +289,19 @@ def _parser() -> argparse.ArgumentParser:
     sub.add_argument("--seed", type=int, default=0, help="of the noise draws and the intervals (default: 0)")
     sub.add_argument("--device", default="cpu", help="cpu, cuda, mps (default: cpu)")
     sub.add_argument("-o", "--out", help="folder for run.json, table and pictures")
+    sub.add_argument(
+        "--resume",
+        action="store_true",
+        help="keep what an earlier run, cut short, has been answered in OUT, however many processes it had; a finished "
+        "one is done anew; not for streams",
+    )
     transcribing.add_beam_options(sub)
+
+    sub = command(
+        "runs", commands.runs, "List trainings: what each is, how far it has come, and how good it is.",
+        "drsn-audio runs", "drsn-audio runs runs/demo --json",
+    )  # fmt: skip
+    runs_command.add_options(sub)
     return parser
 
 

@@ -14,6 +14,9 @@ from pathlib import Path
 from typing import Any
 
 from drsn_audio.errors import BAD_INPUT, InputError, one_line
+from drsn_audio.processes import here
+
+SHOWN = 20  # utterances that could not be put into shards, of perhaps a whole corpus
 
 
 def prepare(options: argparse.Namespace) -> int:
@@ -85,6 +88,30 @@ def mix(options: argparse.Namespace) -> int:
     return BAD_INPUT if report.failed else 0
 
 
+def shard(options: argparse.Namespace) -> int:
+    from drsn_audio.datasets.sharding import shard_cuts
+
+    report = shard_cuts(
+        options.manifests,
+        options.out,
+        shard_size=options.shard_size,
+        format=options.format,
+        shuffle=None if options.in_order else options.shuffle,
+        jobs=options.jobs,
+        progress=not options.quiet,
+    )
+    for failed, reason in report.failed[:SHOWN]:
+        print(f"error: {one_line(f'{failed}: {reason}')}", file=sys.stderr)
+    if len(report.failed) > SHOWN:
+        print(f"error: {len(report.failed) - SHOWN:,} more, which {options.out}/shards.json names", file=sys.stderr)
+    if report.kept and not options.quiet:
+        print(f"{report.kept} of {report.shards} shards were there, whole, from an earlier run", file=sys.stderr)
+    held = f"{report.utterances:,} utterances, {report.duration_s / 3600:.2f} h, {report.bytes / 1e6:,.0f} MB"
+    left_out = f"; left out {len(report.failed):,}" if report.failed else ""
+    print(f"{options.out}: {held} in {report.shards:,} shards{left_out}")
+    return BAD_INPUT if report.failed else 0
+
+
 def estimate_snr(options: argparse.Namespace) -> int:
     from drsn_audio.audio import AudioError, read_audio
     from drsn_audio.noise import estimate
@@ -106,21 +133,11 @@ def estimate_snr(options: argparse.Namespace) -> int:
 
 def classify(options: argparse.Namespace) -> int:
     from drsn_audio.api import load_recognizer
-    from drsn_audio.hearing import MIN_DURATION_S
+    from drsn_audio.classifying import check_options, run
 
-    model = load_recognizer(options.model, options.device)
-    answers = _Answers(options.json, heard_line=not options.quiet and sys.stderr.isatty())
-    for path, found in model.detect_files(
-        answers.files(options.paths), MIN_DURATION_S, reject_below=options.reject_below, progress=answers.heard
-    ):
-        if isinstance(found, InputError):
-            answers.fail(path, found)
-            continue
-        for answer in found:
-            text = f"{answer.label}\t{answer.score:.3f}\t{answer.start:.2f}-{answer.end:.2f} s"
-            answers.give(path, text, vars(answer))
-    answers.clear()
-    return answers.status
+    check_options(options)
+    processes = here()
+    return run(options, load_recognizer(options.model, processes.device(options.device)), processes)
 
 
 def transcribe(options: argparse.Namespace) -> int:
@@ -130,19 +147,21 @@ def transcribe(options: argparse.Namespace) -> int:
     from drsn_audio.api import load_transcriber
     from drsn_audio.transcribing.command import run
 
-    return run(options, load_transcriber(options.model, options.device))
+    processes = here()
+    return run(options, load_transcriber(options.model, processes.device(options.device)), processes)
 
 
 def denoise(options: argparse.Namespace) -> int:
     from drsn_audio.denoising.command import run
 
+    processes = here()
     if options.model.endswith(".onnx"):
         from drsn_audio.denoising.onnx_denoiser import OnnxDenoiser  # needs no torch
 
-        return run(options, OnnxDenoiser(options.model))
+        return run(options, OnnxDenoiser(options.model), processes)
     from drsn_audio.api import load_denoiser
 
-    return run(options, load_denoiser(options.model, options.device))
+    return run(options, load_denoiser(options.model, processes.device(options.device)), processes)
 
 
 def stream(options: argparse.Namespace) -> int:
@@ -178,21 +197,34 @@ def export(options: argparse.Namespace) -> int:
     return 0
 
 
+def push(options: argparse.Namespace) -> int:
+    from drsn_audio import publishing
+
+    settings = {"private": options.private, "card": options.card, "message": options.message}
+    print(publishing.push(options.model, options.repo, license=options.license, dry_run=options.dry_run, **settings))
+    return 0
+
+
 def evaluate(options: argparse.Namespace) -> int:
     from drsn_audio.evaluating import run
+
+    return run(options, here())
+
+
+SHARED = (classify, transcribe, denoise, evaluate)  # which several processes can do together
+
+
+def runs(options: argparse.Namespace) -> int:
+    from drsn_audio.reports.runs_command import run
 
     return run(options)
 
 
 class _Answers:
-    """What a command says of each file, as text or as JSON; `status` is what it then exits with.
+    """What a command says of each file, as text or as JSON; `status` is what it then exits with."""
 
-    With `heard_line` a line on the terminal says how much was heard, and makes room for what is printed.
-    """
-
-    def __init__(self, as_json: bool, heard_line: bool = False):
-        self.as_json, self.heard_line = as_json, heard_line
-        self.status, self.seconds = 0, 0.0
+    def __init__(self, as_json: bool):
+        self.as_json, self.status = as_json, 0
 
     def files(self, places: Sequence[str]) -> Iterator[Path]:
         """Audio files of several places; a place where there is none has failed, the others go on."""
@@ -205,22 +237,11 @@ class _Answers:
                 self.fail(place, error)
 
     def give(self, path: Path, text: str, facts: Mapping[str, Any]) -> None:
-        self.clear()
         line = json.dumps({"path": str(path), **facts}) if self.as_json else f"{one_line(str(path))}\t{text}"
         print(line, flush=True)
 
     def fail(self, path: str | Path, error: InputError) -> None:
         self.status = BAD_INPUT
-        self.clear()
         if self.as_json:
             print(json.dumps({"path": str(path), "error": str(error)}), flush=True)
         print(f"error: {one_line(str(error))}", file=sys.stderr)
-
-    def heard(self, seconds: float) -> None:
-        self.seconds += seconds
-        if self.heard_line:
-            print(f"\r{self.seconds:,.0f} s of sound heard", end="", file=sys.stderr, flush=True)
-
-    def clear(self) -> None:
-        if self.heard_line:
-            print("\r\x1b[K", end="", file=sys.stderr, flush=True)

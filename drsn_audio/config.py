@@ -182,7 +182,7 @@ class TrainConfig:
     workers: int = 0  # loader processes
     threads: int = 0  # of this process on the CPU; 0 leaves it to torch
     device: str = "auto"  # auto | cpu | cuda | mps
-    precision: str = "no"  # no | fp16 | bf16
+    precision: str = "fp32"  # fp32 | fp16 | bf16
     deterministic: bool = False  # on a GPU, too, the same bits each time: slower; a CPU gives them anyway
     sync_norm: bool = True  # BatchNorm's statistics of all processes' rows together, on GPUs
     checkpoint_minutes: float = 1.0  # between two that resume=true goes on from; they take 2 % of the time at most

@@ -6,6 +6,7 @@ import argparse
 import math
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,7 +19,9 @@ from drsn_audio.config import ConfigError, DataConfig, EvaluateConfig, Experimen
 from drsn_audio.datasets.manifests import scan_cuts
 from drsn_audio.denoising.denoiser import Denoiser
 from drsn_audio.errors import InputError
+from drsn_audio.evaluation.journal import Journal, request_of
 from drsn_audio.evaluation.transcription import evaluate_transcription
+from drsn_audio.processes import ALONE, Processes
 from drsn_audio.reports.transcription import transcription_terminal, write_transcription_report
 from drsn_audio.transcribing.command import beam_config
 from drsn_audio.transcribing.options import given_of_beam
@@ -31,26 +34,41 @@ if TYPE_CHECKING:
 Evaluate = Callable[[argparse.Namespace, Any, dict[str, Any]], dict[str, Any]]
 
 
-def run(options: argparse.Namespace) -> int:
-    """Returns the exit status, 0.
+def run(options: argparse.Namespace, processes: Processes = ALONE) -> int:
+    """Returns the exit status, 0. Several processes share the trials; what was found the main one tells and writes.
 
     Raises:
         InputError: options that do not go together, a model, a manifest or a file that cannot be used.
+        OSError: OUT cannot be written.
     """
     of_noise = {key: getattr(options, key) for key in ("snr", "draws", "level", "folds", "kinds")}
     lonely = [f"--{key}" for key, value in of_noise.items() if value and not options.noise]
     if lonely:
         raise ConfigError(f"{', '.join(lonely)} without --noise: name the noise manifests to mix in")
-    model = load(options.model, options.device)
+    if options.resume and not options.out:
+        raise ConfigError("--resume without -o: what is done is known of a folder alone, name it with -o OUT")
+    model = load(options.model, processes.device(options.device))
     evaluate, terminal, write = _evaluation(options, model)
     if options.out:  # before the work, which would be lost where nothing can be written
         Path(options.out).mkdir(parents=True, exist_ok=True)
-    with Progress(console=Console(stderr=True), disable=options.quiet, transient=True) as progress:
-        facts = evaluate(options, model, {"name": model_name(options.model), "progress": progress})
-    Console().print(terminal(facts))
-    if options.out:
-        for path in write(facts, options.out):
-            print(path, file=sys.stderr)
+    given = {"name": model_name(options.model), "processes": processes}
+    hidden = options.quiet or not processes.is_main
+    with ExitStack() as opened:
+        journal = None
+        if options.out and evaluate is not _streams:
+            journal = opened.enter_context(_journal(options, model, processes))
+            given["journal"] = journal
+        try:
+            with Progress(console=Console(stderr=True), disable=hidden, transient=True) as progress:
+                facts = evaluate(options, model, {**given, "progress": progress})
+        except KeyboardInterrupt:
+            raise KeyboardInterrupt("stopped; with --resume it goes on from here" if journal else "") from None
+        if processes.is_main:
+            Console().print(terminal(facts))
+            for path in write(facts, options.out) if options.out else []:
+                print(path, file=sys.stderr)
+            if journal:
+                journal.remove()
     return 0
 
 
@@ -130,6 +148,8 @@ def _evaluation(
     """By model and manifest: how it is evaluated, how that is shown and how it is written."""
     streams = (next(scan_cuts(options.manifest[0])).get("custom") or {}).get("stream")
     denoises = isinstance(model, Denoiser)
+    if streams and options.resume:
+        raise InputError(f"{options.manifest[0]}: streams of keywords are heard anew each time: leave out --resume")
     if streams and (denoises or isinstance(model, Transcriber)):
         raise InputError(f"{options.manifest[0]}: streams of keywords, and {options.model} names none: use another")
     if isinstance(model, Transcriber):
@@ -180,7 +200,7 @@ def _denoising(options: argparse.Namespace, model: Denoiser, given: dict[str, An
         sample_rate=rate,
         duration_s=(0.0, math.inf),
         measures=[name for name in there if name != "pesq" or rate == 16000],
-        progress=given["progress"],
+        **{key: given[key] for key in ("progress", "processes", "journal") if key in given},
         **_settings(options),
     )
 
@@ -199,6 +219,13 @@ def _streams(options: argparse.Namespace, model: Recognizer, given: dict[str, An
         seed=options.seed,
         **given,
     )
+
+
+def _journal(options: argparse.Namespace, model: Any, processes: Processes) -> Journal:
+    beam = beam_config(options, model) if isinstance(model, Transcriber) else None
+    decoder = {} if beam is None else beam.to_dict()
+    request = request_of(model.info, options.manifest, _noise_of(options), decoder=decoder, **_settings(options))
+    return Journal(Path(options.out), request, options.resume, processes)
 
 
 def _noise_of(options: argparse.Namespace) -> list[NoiseSource]:

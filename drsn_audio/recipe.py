@@ -9,6 +9,7 @@ from pathlib import Path
 from drsn_audio.cli import guarded
 from drsn_audio.config import load_config
 from drsn_audio.corpora import sets
+from drsn_audio.processes import here
 from drsn_audio.transcribing.options import add_beam_options
 
 
@@ -47,7 +48,9 @@ def train_command(about: str | None) -> int:
         config = load_config(options.config, options.overrides)
         if options.smoke:
             config = smoke_config(config, Path(f"{config.run}-smoke"))
-        print(f"best checkpoint: {train(config)}")
+        best = train(config)
+        if here().is_main:
+            print(f"best checkpoint: {best}")
 
     return guarded(run)
 

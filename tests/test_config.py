@@ -85,7 +85,7 @@ def test_lists_of_sources_become_dataclasses():
         ("model: {widht: 3}", "model.widht: unknown key; did you mean 'width'?"),
         ("model: {frontend: {hop: 3}}", "model.frontend.hop: unknown key; did you mean 'hop_ms'?"),
         ("data: {noise_train: [{kind: [x]}]}", r"data.noise_train\[0\].kind: unknown key; did you mean 'kinds'?"),
-        ("zzz: 1", "zzz: unknown key; known are run, init, seed, model"),
+        ("zzz: 1", "zzz: unknown key; known are run, init, resume, seed, model"),
         ("1: 2", "1: unknown key"),
         ("model: 3", "model: expected keys and values, got 3"),
         ("model:", "model: expected keys and values, got None"),

@@ -17,14 +17,17 @@ from drsn_audio.corpora.cuts import SpeechFile
 from drsn_audio.corpora.prepare import prepare
 
 RECIPE = Path(__file__).resolve().parents[1] / "recipes" / "keywords"
-COMMANDS = ("prepare", "mix", "estimate-snr", "classify", "transcribe", "denoise", "stream", "evaluate")
+COMMANDS = (
+    "prepare", "mix", "shard", "runs", "estimate-snr", "classify", "transcribe", "denoise", "stream", "push",
+    "evaluate",
+)  # fmt: skip
 DEFAULT_MODELS = {
     "classify": "commands-12",
     "transcribe": "words-20-stream",
     "denoise": "denoise-small",
     "stream": "commands-12-stream",
 }
-RUN_HERE = ("calibrate", "evaluate")
+RUN_HERE = ("answers", "calibrate", "evaluate")
 # Their arguments are parsed and no more is done: they need corpora or the runs that came of them, or write into the
 # package (ship, card), or take minutes (demo, streams, tune, train; the last one's requests and configs
 # are read).

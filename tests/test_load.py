@@ -77,7 +77,7 @@ def test_where_no_model_is_shipped_the_remedy_is_another(tmp_path, monkeypatch, 
 
 def test_loading_a_model_imports_nothing_that_only_training_needs():
     """A command that classifies one file starts in little more than the time of torch."""
-    heavy = ("lhotse", "scipy", "rich", "matplotlib", "accelerate", "triton")
+    heavy = ("lhotse", "scipy", "rich", "matplotlib", "accelerate", "triton", "huggingface_hub")
     check = f"import sys, drsn_audio.api; sys.exit(' '.join(name for name in {heavy} if name in sys.modules))"
     done = subprocess.run([sys.executable, "-c", check], capture_output=True, text=True)
     assert done.stderr.strip() == ""

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
+from array import array
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any, overload
 
 import numpy as np
 from lhotse.cut import Cut
@@ -12,8 +14,9 @@ from torch.utils.data import Dataset
 
 from drsn_audio.config import AugmentConfig, ConfigError, DataConfig, nearest
 from drsn_audio.datasets.batch import EQUALISER_POINTS, Example
+from drsn_audio.datasets.cut_list import CutList, cut_facts
 from drsn_audio.datasets.draws import draw_generator
-from drsn_audio.datasets.manifests import AudioStore, ManifestError, check_level, speech_level_db
+from drsn_audio.datasets.manifests import AudioStore, ManifestError, check_level, measured_level_db
 from drsn_audio.datasets.noise_pool import NoisePool
 from drsn_audio.datasets.surroundings import RoomPool
 from drsn_audio.datasets.training_draws import TrainingDraws, uniform
@@ -32,7 +35,55 @@ class Clip:
     level_db: float  # of the speech; of silence: what speech would have had, so that it too has an SNR
 
 
-def keyword_clips(cuts: Sequence[Cut], labels: Sequence[str], data: DataConfig, to_mix: bool = True) -> list[Clip]:
+class Clips(Sequence[Clip]):
+    """Clips of which memory holds numbers alone: their cuts are made when they are asked for.
+
+    rows: of each clip its place in `cuts`, -1 for silence; targets, levels_db [n]; speakers, the n-th is
+    names[speakers[n]].
+    """
+
+    def __init__(
+        self, cuts: Sequence[Cut], rows: np.ndarray, targets: np.ndarray, levels_db: np.ndarray,
+        speakers: np.ndarray, names: Sequence[str],
+    ):  # fmt: skip
+        self.cuts, self.rows, self.targets, self.levels_db = cuts, rows, targets, levels_db
+        self.speakers, self.names = speakers, names
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    @overload
+    def __getitem__(self, index: int) -> Clip: ...
+    @overload
+    def __getitem__(self, index: slice) -> Clips: ...
+    def __getitem__(self, index: int | slice) -> Clip | Clips:
+        if isinstance(index, slice):
+            numbers = self.rows[index], self.targets[index], self.levels_db[index], self.speakers[index]
+            return Clips(self.cuts, *numbers, self.names)
+        return _ClipOf(self, range(len(self))[index])
+
+
+class _ClipOf(Clip):
+    """One of `Clips`; its cut is read when it is asked for, and kept."""
+
+    def __init__(self, clips: Clips, place: int):
+        row = int(clips.rows[place])
+        speaker = clips.names[clips.speakers[place]]
+        known = {"target": int(clips.targets[place]), "level_db": float(clips.levels_db[place]), "speaker": speaker}
+        self.__dict__.update(known, **({"id": speaker, "cut": None} if row < 0 else {"_at": (clips.cuts, row)}))
+
+    def __getattr__(self, name: str) -> Any:
+        if name not in ("id", "cut"):
+            raise AttributeError(name)
+        cuts, row = self._at
+        if name == "id" and isinstance(cuts, CutList):
+            return cuts.id(row)
+        cut = cuts[row]
+        self.__dict__.update(cut=cut, id=cut.id)
+        return self.__dict__[name]
+
+
+def keyword_clips(cuts: Sequence[Cut], labels: Sequence[str], data: DataConfig, to_mix: bool = True) -> Clips:
     """Cuts -> clips with targets; words that are not labels become "unknown".
 
     `to_mix`: they are to be mixed with noise. Every cut must then carry its level, and where "silence" is a label,
@@ -47,22 +98,26 @@ def keyword_clips(cuts: Sequence[Cut], labels: Sequence[str], data: DataConfig, 
     if not 0 <= data.silence_share < 1:
         raise ConfigError(f"data.silence_share={data.silence_share}: give a share of all clips, from 0 to below 1")
     index = {label: i for i, label in enumerate(labels)}
-    clips = []
-    for cut in cuts:
-        word = cut.supervisions[0].text if cut.supervisions else None
-        if not word:
-            raise ManifestError(f"{cut.id}: carries no word: a keyword manifest has one supervision a cut")
-        target = index.get(word, index.get(UNKNOWN))
+    targets, levels_db, speakers, names = array("i"), array("d"), array("i"), dict[str, int]()
+    for facts in cut_facts(cuts):
+        if not facts.word:
+            raise ManifestError(f"{facts.id}: carries no word: a keyword manifest has one supervision a cut")
+        target = index.get(facts.word, index.get(UNKNOWN))
         if target is None:
-            raise ConfigError(f"{cut.id}: its word {word!r} is no label of the model; {nearest(word, list(labels))}")
-        level_db = speech_level_db(cut, data.level, required=to_mix)
-        clips.append(Clip(cut.id, target, cut.supervisions[0].speaker or cut.id, cut, level_db))
-    if to_mix and SILENCE in index and clips:
-        usual_db = float(np.median([clip.level_db for clip in clips]))
-        count = round(len(clips) * data.silence_share / (1 - data.silence_share))
-        names = [f"{SILENCE}-{i:05d}" for i in range(count)]
-        clips += [Clip(name, index[SILENCE], name, None, usual_db) for name in names]
-    return clips
+            known = nearest(facts.word, list(labels))
+            raise ConfigError(f"{facts.id}: its word {facts.word!r} is no label of the model; {known}")
+        targets.append(target)
+        levels_db.append(measured_level_db(facts.id, facts.custom, data.level, required=to_mix))
+        speakers.append(names.setdefault(facts.speaker or facts.id, len(names)))
+    count = 0
+    if to_mix and SILENCE in index and targets:
+        count = round(len(targets) * data.silence_share / (1 - data.silence_share))
+        usual_db = float(np.median(levels_db))
+        targets.extend([index[SILENCE]] * count)
+        levels_db.extend([usual_db] * count)
+        speakers.extend(names.setdefault(f"{SILENCE}-{i:05d}", len(names)) for i in range(count))
+    rows = np.concatenate([np.arange(len(cuts)), np.full(count, -1)])
+    return Clips(cuts, rows, np.array(targets), np.array(levels_db), np.array(speakers), list(names))
 
 
 def fit_clip(wave: np.ndarray, num_samples: int) -> np.ndarray:

@@ -2,95 +2,56 @@
 
 from __future__ import annotations
 
-import gzip
 import hashlib
-import json
 import math
 import os
-import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from lhotse.cut import Cut
-from lhotse.serialization import deserialize_item
 
 from drsn_audio.audio import AudioError, resample
 from drsn_audio.config import ConfigError
-from drsn_audio.errors import InputError
+from drsn_audio.datasets.cut_list import CutList
+from drsn_audio.datasets.manifest_lines import ManifestError, scan_cuts, scan_lines
+from drsn_audio.datasets.shard_index import INDEX, is_shards, read_shards, shard_lines
+from drsn_audio.datasets.shard_reader import ShardReader
 
+__all__ = ["AudioStore", "CutList", "ManifestError", "read_cuts", "scan_cuts"]
+
+_shards = ShardReader()  # of this process, for who has none of their own
+MANY = 2000  # cuts; fewer are a list in memory, 10 MB at most
 LEVEL_KEYS = {"p56": "active_level_db", "rms": "rms_db"}  # of a speech cut, by data.level
 
 
-class ManifestError(InputError):
-    """A manifest that cannot be used. The message is one line."""
-
-
-def read_cuts(paths: Iterable[str | Path]) -> list[Cut]:
-    """Cuts of several manifests (.jsonl or .jsonl.gz), in order.
+def read_cuts(paths: Iterable[str | Path]) -> Sequence[Cut]:
+    """Cuts of several manifests (.jsonl or .jsonl.gz) or folders of shards, in order; many stay on the disk, see
+    `CutList`.
 
     Raises:
         ManifestError: no paths; a file is missing, is not a manifest of cuts, is empty; two cuts have the same id.
     """
-    paths = list(paths)
+    cuts = open_cuts([str(path) for path in paths])
+    return cuts if len(cuts) >= MANY or cuts.shard_paths else list(cuts)
+
+
+def open_cuts(paths: Sequence[str]) -> CutList:
+    """`read_cuts`, all of which stay on the disk."""
     if not paths:
         raise ManifestError("no manifest is given: name one that drsn-audio prepare or mix made")
-    cuts: list[Cut] = []
+    sources: list[tuple[str, Iterator[tuple[bytes, dict[str, Any]]], int]] = []
+    places: list[str] = []  # of the audio of each shard
     for path in paths:
-        cuts += (_as_cut(line, path) for line in scan_cuts(path))
-    seen: set[str] = set()
-    for cut in cuts:
-        if cut.id in seen:
-            raise ManifestError(f"two utterances have the id {cut.id!r}: give each corpus its manifest once")
-        seen.add(cut.id)
-    return cuts
-
-
-def scan_cuts(path: str | Path) -> Iterator[dict[str, Any]]:
-    """Cuts of one manifest as they stand there, one by one; memory does not grow with the manifest.
-
-    A relative path of audio is one below the manifest's folder, if a file is there, so that a folder of both can be
-    moved; else it is left as it is, relative to where one stands.
-
-    Raises:
-        ManifestError: as read_cuts, except for ids that are there twice.
-    """
-    if not Path(path).is_file():
-        raise ManifestError(f"{path}: no such manifest: make it with drsn-audio prepare")
-    empty = True
-    try:
-        opened = gzip.open if str(path).endswith(".gz") else open
-        with opened(path, "rt", encoding="utf-8") as lines:
-            for line in lines:
-                cut = json.loads(line)
-                if not str(cut.get("type", "")).endswith("Cut"):
-                    continue  # a manifest of recordings or supervisions
-                empty = False
-                for source in cut.get("recording", {}).get("sources", []):
-                    beside = Path(path).parent / str(source["source"])
-                    if source["type"] == "file" and not os.path.isabs(source["source"]) and beside.is_file():
-                        source["source"] = str(beside.absolute())
-                yield cut
-    except (OSError, EOFError, zlib.error, ValueError, AttributeError, KeyError, TypeError) as error:
-        raise ManifestError(
-            f"{path}: not a readable manifest ({_reason(error)}): make it with drsn-audio prepare"
-        ) from None
-    if empty:
-        raise ManifestError(f"{path}: holds no cuts: it must be a Lhotse manifest of cuts")
-
-
-def _as_cut(line: dict[str, Any], path: str | Path) -> Cut:
-    try:
-        return deserialize_item(line)
-    except Exception as error:  # lhotse has many
-        raise ManifestError(
-            f"{path}: not a readable manifest ({_reason(error)}): make it with drsn-audio prepare"
-        ) from None
-
-
-def _reason(error: Exception) -> str:
-    return " ".join(str(error).split())[:200] or type(error).__name__
+        if is_shards(path):
+            for shard in read_shards(path):
+                sources.append((str(shard.cuts), shard_lines(shard), len(places)))
+                places.append(shard.audio)
+        else:
+            sources.append((path, scan_lines(path), -1))
+    return CutList(sources, partial(open_cuts, [os.path.abspath(path) for path in paths]), places)
 
 
 def check_level(level: str) -> None:
@@ -105,24 +66,39 @@ def speech_level_db(cut: Cut, level: str, required: bool = True) -> float:
     Raises:
         ManifestError: it has none, but is required.
     """
+    return measured_level_db(cut.id, cut.custom or {}, level, required)
+
+
+def measured_level_db(id: str, custom: Mapping[str, Any], level: str, required: bool = True) -> float:
+    """`speech_level_db` of the cut of this id, which carries `custom`."""
     key = LEVEL_KEYS[level]
-    level_db = (cut.custom or {}).get(key, math.nan)
+    level_db = custom.get(key, math.nan)
     if required and not math.isfinite(level_db):
-        raise ManifestError(f"{cut.id}: carries no {key}, which an SNR needs: make it with drsn-audio prepare")
+        raise ManifestError(f"{id}: carries no {key}, which an SNR needs: make it with drsn-audio prepare")
     return level_db
 
 
 def file_sha256(path: str | Path) -> str:
-    """What a report names, so that a reader knows it is the same file."""
-    return hashlib.sha256(Path(path).read_bytes()).hexdigest()
+    """What a report names, so that a reader knows it is the same file; of shards, shards.json."""
+    path = Path(path)
+    return hashlib.sha256((path / INDEX if path.is_dir() else path).read_bytes()).hexdigest()
 
 
-def load_cut(cut: Cut, sample_rate: int) -> np.ndarray:
-    """Audio of a cut, mono, float32 [N] at sample_rate.
+def load_cut(cut: Cut, sample_rate: int, shards: ShardReader | None = None) -> np.ndarray:
+    """Audio of a cut, mono, float32 [N] at sample_rate; out of shards by that reader.
 
     Raises:
         AudioError: the file is lost or cannot be read.
     """
+    channels = load_channels(cut, shards)
+    wave = channels[0] if len(channels) == 1 else channels.mean(axis=0)
+    return resample(wave, cut.sampling_rate, sample_rate)
+
+
+def load_channels(cut: Cut, shards: ShardReader | None = None) -> np.ndarray:
+    """`load_cut` as it lies there, float32 [C, N]."""
+    if cut.has_recording and cut.recording.sources[0].type == "shar":
+        return (shards or _shards)(cut)
     source = cut.recording.sources[0].source if cut.has_recording else cut.id
     try:
         if os.path.exists(source) and not os.path.isfile(source):
@@ -133,19 +109,24 @@ def load_cut(cut: Cut, sample_rate: int) -> np.ndarray:
         raise AudioError(f"{source}: named by the manifest but not readable ({reason}): prepare it again") from None
     if not np.isfinite(channels).all():
         raise AudioError(f"{source}: holds NaN or infinite samples: repair or re-export it, and prepare it again")
-    return resample(channels.mean(axis=0), cut.sampling_rate, sample_rate)
+    return channels
 
 
 class AudioStore:
-    """Waves of cuts, kept in memory up to `max_bytes`, so that an epoch does not decode the files again."""
+    """Waves of cuts, kept in memory up to `max_bytes`, so that an epoch does not decode the files again.
+
+    What lies in shards is not kept: there is more of it than memory, and `shards` holds what is near.
+    """
 
     def __init__(self, sample_rate: int, max_bytes: int = 4 << 30):
-        self.sample_rate = sample_rate
+        self.sample_rate, self.shards = sample_rate, ShardReader()
         self._left = max_bytes
         self._waves: dict[tuple, np.ndarray] = {}
 
     def __call__(self, cut: Cut) -> np.ndarray:
         """float32 [N]; not to be written to."""
+        if cut.recording.sources[0].type == "shar":
+            return load_cut(cut, self.sample_rate, self.shards)
         # By what it is made of: a speech and a noise manifest may both know an id.
         key = (cut.recording.sources[0].source, cut.start, cut.duration)
         wave = self._waves.get(key)

@@ -10,6 +10,7 @@ from lhotse.cut import Cut
 
 from drsn_audio.config import ConfigError, NoiseSource
 from drsn_audio.datasets.manifests import AudioStore, ManifestError, read_cuts
+from drsn_audio.datasets.shard_reader import draw_freely
 from drsn_audio.noise.segment import cut_segment
 
 # A drawn segment this far below its recording's level is a pause in it, and is drawn again: raised to the wanted
@@ -44,7 +45,7 @@ class NoisePool:
         self._sources: list[dict[str, list[Cut]]] = []
         for source in sources:
             kinds: dict[str, list[Cut]] = {}
-            for cut in _chosen(source):
+            for cut in _chosen(source, store):
                 kinds.setdefault(cut.custom["noise_kind"], []).append(cut)
             self._sources.append(kinds)
             for kind, cuts in kinds.items():
@@ -95,9 +96,10 @@ def noise_source(cut: Cut) -> str:
     return f"{cut.custom['noise_class']}/{cut.custom['source']}"
 
 
-def _chosen(source: NoiseSource) -> list[Cut]:
+def _chosen(source: NoiseSource, store: AudioStore) -> list[Cut]:
     """The cuts of a source's kinds and folds."""
     cuts = read_cuts([source.manifest])
+    draw_freely(cuts, store.shards)
     for cut in cuts:
         lacking = [key for key in KEYS if key not in (cut.custom or {})]
         if lacking:

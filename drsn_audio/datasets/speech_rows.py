@@ -12,8 +12,10 @@ from torch.utils.data import Dataset
 
 from drsn_audio.config import AugmentConfig, ConfigError, RowsConfig
 from drsn_audio.datasets.batch import Example
+from drsn_audio.datasets.cut_list import chosen, cut_facts
 from drsn_audio.datasets.manifests import AudioStore, speech_level_db
 from drsn_audio.datasets.noise_pool import NoisePool
+from drsn_audio.datasets.shard_reader import draw_freely
 from drsn_audio.datasets.surroundings import RoomPool
 from drsn_audio.datasets.training_draws import Drawn, TrainingDraws, uniform
 from drsn_audio.noise.speed import change_speed
@@ -62,6 +64,8 @@ class TrainingRows(Dataset):
         self.draws = TrainingDraws(noise, store, augment, seed, rooms, level)
         self.rows, self.num_samples = rows, num_samples
         self.shares = np.cumsum(weights) / np.sum(weights)
+        for cuts in manifests:
+            draw_freely(cuts, store.shards)
         self.speakers = [_by_speaker(cuts) for cuts in manifests]
 
     def __len__(self) -> int:
@@ -107,8 +111,8 @@ class TrainingRows(Dataset):
         return change_speed(wave[begin : begin + most], speed) * np.float32(10 ** (gain_db / 20))
 
 
-def _by_speaker(cuts: Sequence[Cut]) -> list[list[Cut]]:
-    speakers: dict[str, list[Cut]] = {}
-    for cut in cuts:
-        speakers.setdefault(cut.supervisions[0].speaker or cut.id, []).append(cut)
-    return [sorted(speakers[name], key=lambda cut: cut.id) for name in sorted(speakers)]
+def _by_speaker(cuts: Sequence[Cut]) -> list[Sequence[Cut]]:
+    speakers: dict[str, list[tuple[str, int]]] = {}
+    for row, facts in enumerate(cut_facts(cuts)):
+        speakers.setdefault(facts.speaker or facts.id, []).append((facts.id, row))
+    return [chosen(cuts, [row for _, row in sorted(speakers[name])]) for name in sorted(speakers)]

@@ -13,8 +13,10 @@ from torch.utils.data import Dataset
 from drsn_audio.config import AugmentConfig, ConfigError, StringsConfig
 from drsn_audio.datasets.batch import Example
 from drsn_audio.datasets.connect import cut_word
+from drsn_audio.datasets.cut_list import chosen, cut_facts
 from drsn_audio.datasets.manifests import AudioStore, speech_level_db
 from drsn_audio.datasets.noise_pool import NoisePool
+from drsn_audio.datasets.shard_reader import draw_freely
 from drsn_audio.datasets.surroundings import RoomPool
 from drsn_audio.datasets.training_draws import SPEED_STEPS, TrainingDraws, uniform
 from drsn_audio.decoding.units import Units
@@ -63,6 +65,8 @@ class TrainingStrings(Dataset):
         _check(strings, units)
         self.draws = TrainingDraws(noise, store, augment, seed, rooms, level)
         self.units, self.strings, self.num_samples = units, strings, num_samples
+        for cuts in (*manifests, speech):
+            draw_freely(cuts, store.shards)
         self.recordings = _recordings(manifests, units, strings.weights)
         wanted = [label for label in units.labels[1:] if label != UNKNOWN or strings.unknown_share]
         lacking = [word for word in wanted if word not in self.recordings]
@@ -72,7 +76,9 @@ class TrainingStrings(Dataset):
         longest_s = num_samples / store.sample_rate - TAIL_S
         if longest_s < 2:
             raise ConfigError(f"train.stretch_s={longest_s + TAIL_S:g}: words need 3 s or more to be strung together")
-        self.speech = [(cut, labels) for cut in speech if cut.duration < longest_s and (labels := self._labels(cut))]
+        facts = enumerate(cut_facts(speech))
+        rows = [row for row, one in facts if one.duration_s < longest_s and self._labels(one.word or "")]
+        self.speech = chosen(speech, rows)
         if strings.speech_share and not self.speech:
             raise ConfigError(f"data.strings.speech: all is longer than {longest_s:.1f} s: raise train.stretch_s")
 
@@ -126,7 +132,7 @@ class TrainingStrings(Dataset):
         word = UNKNOWN if rng.random() < self.strings.unknown_share else self.words[rng.integers(len(self.words))]
         sources, shares = self.recordings[word]
         cuts = sources[int(shares.searchsorted(rng.random(), "right"))]
-        return cuts[rng.integers(len(cuts))]
+        return cuts[int(rng.integers(len(cuts)))]
 
     def _word(self, cut: Cut, rng: np.random.Generator) -> tuple[np.ndarray, int, int]:
         """A recording at its drawn speed and level, cut to its word."""
@@ -137,18 +143,18 @@ class TrainingStrings(Dataset):
         return self._at_level(wave, cut, spread_db), start, end
 
     def _utterance(self, speech: np.ndarray, rng: np.random.Generator) -> Said:
-        cut, labels = self.speech[rng.integers(len(self.speech))]
+        cut = self.speech[int(rng.integers(len(self.speech)))]
         wave = self.draws.store(cut)
         at = int(rng.integers(len(speech) - len(wave) - round(TAIL_S * self.draws.store.sample_rate) + 1))
         speech[at : at + len(wave)] = self._at_level(wave, cut)
-        return Said(labels, [], [cut.id])
+        return Said(self._labels(cut.supervisions[0].text), [], [cut.id])
 
     def _at_level(self, wave: np.ndarray, cut: Cut, above_db: float = 0.0) -> np.ndarray:
         return wave * np.float32(10 ** ((LEVEL_DB + above_db - speech_level_db(cut, self.draws.level)) / 20))
 
-    def _labels(self, cut: Cut) -> list[int]:
+    def _labels(self, text: str) -> list[int]:
         try:
-            return self.units.encode(cut.supervisions[0].text.lower())
+            return self.units.encode(text.lower())
         except InputError:  # words that are none, and no label for them
             return []
 
@@ -167,19 +173,18 @@ def _check(strings: StringsConfig, units: Units) -> None:
 
 def _recordings(
     manifests: Sequence[Sequence[Cut]], units: Units, weights: Sequence[float]
-) -> dict[str, tuple[list[list[Cut]], np.ndarray]]:
+) -> dict[str, tuple[list[Sequence[Cut]], np.ndarray]]:
     """Word -> its cuts of each manifest that has it, and the sums of their shares."""
     weights = list(weights) or [1.0] * len(manifests)
     if len(weights) != len(manifests) or min(weights) <= 0:
         raise ConfigError(f"data.strings.weights={weights}: give a positive number for each of data.train")
-    found: dict[str, list[tuple[list[Cut], float]]] = {}
+    found: dict[str, list[tuple[Sequence[Cut], float]]] = {}
     for cuts, weight in zip(manifests, weights, strict=True):
-        by_word: dict[str, list[Cut]] = {}
-        for cut in cuts:
-            word = cut.supervisions[0].text
-            by_word.setdefault(word if word in units.index else UNKNOWN, []).append(cut)
-        for word, of_word in by_word.items():
-            found.setdefault(word, []).append((of_word, weight))
+        by_word: dict[str, list[int]] = {}
+        for row, facts in enumerate(cut_facts(cuts)):
+            by_word.setdefault(facts.word if facts.word in units.index else UNKNOWN, []).append(row)
+        for word, rows in by_word.items():
+            found.setdefault(word, []).append((chosen(cuts, rows), weight))
     shares = {word: np.array([weight for _, weight in of_word]) for word, of_word in found.items()}
     return {
         word: ([cuts for cuts, _ in of_word], (shares[word] / shares[word].sum()).cumsum()[:-1])

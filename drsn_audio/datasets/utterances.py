@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import math
+import operator
+import os
+from array import array
 from collections.abc import Sequence
-from itertools import pairwise
+from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, overload
 
 import numpy as np
 from lhotse.cut import Cut
 from torch.utils.data import Dataset
 
-from drsn_audio.config import AugmentConfig, ConfigError
+from drsn_audio.config import AugmentConfig
 from drsn_audio.corpora.cuts import MIN_SPEECH_S, Skipped
 from drsn_audio.datasets.batch import Example
-from drsn_audio.datasets.draws import draw_generator
-from drsn_audio.datasets.manifests import AudioStore, ManifestError, check_level, speech_level_db
+from drsn_audio.datasets.cut_list import CutFacts, cut_facts, facts_of
+from drsn_audio.datasets.draws import plan_by_seconds
+from drsn_audio.datasets.manifests import AudioStore, ManifestError, check_level, measured_level_db
 from drsn_audio.datasets.noise_pool import NoisePool
 from drsn_audio.datasets.surroundings import RoomPool
 from drsn_audio.datasets.training_draws import SPEED_STEPS, TrainingDraws
@@ -24,14 +28,15 @@ from drsn_audio.decoding.units import Units
 from drsn_audio.errors import InputError
 from drsn_audio.noise.speed import change_speed
 
+__all__ = ["TrainingUtterances", "Utterance", "Utterances", "plan_by_seconds", "utterances"]
+
 # After the end of an utterance, at least, and as evaluation has it: a model hears the last label before it writes it.
 TAIL_S = 0.5
-# Lengths are drawn so far (as a share, to either side) off the true ones before they are sorted into batches.
-JITTER = 0.04
 SHOWN = 5  # names in a line of `describe_left_out`
 
 
-class Utterance(NamedTuple):
+@dataclass(frozen=True)
+class Utterance:
     """targets: labels of its transcript, without blanks. level_db: of its speech, dB re full scale."""
 
     id: str
@@ -39,10 +44,50 @@ class Utterance(NamedTuple):
     speaker: str
     cut: Cut
     level_db: float
+    duration_s: float
 
-    @property
-    def duration_s(self) -> float:
-        return self.cut.duration
+
+class Utterances(Sequence[Utterance]):
+    """Utterances of which memory holds numbers alone: rows, their places in `cuts`, durations_s and levels_db, [n].
+
+    The rest is made of the cut of each when it is asked for.
+    """
+
+    def __init__(
+        self, cuts: Sequence[Cut], units: Units, rows: np.ndarray, durations_s: np.ndarray, levels_db: np.ndarray
+    ):
+        self.cuts, self.units, self.rows, self.durations_s, self.levels_db = cuts, units, rows, durations_s, levels_db
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    @overload
+    def __getitem__(self, index: int) -> Utterance: ...
+    @overload
+    def __getitem__(self, index: slice) -> Utterances: ...
+    def __getitem__(self, index: int | slice) -> Utterance | Utterances:
+        if isinstance(index, slice):
+            numbers = self.rows[index], self.durations_s[index], self.levels_db[index]
+            return Utterances(self.cuts, self.units, *numbers)
+        return _UtteranceOf(self, range(len(self))[index])
+
+
+class _UtteranceOf(Utterance):
+    """One of `Utterances`; its cut is read when it is asked for, and kept."""
+
+    def __init__(self, all: Utterances, place: int):
+        known = {"level_db": float(all.levels_db[place]), "duration_s": float(all.durations_s[place])}
+        self.__dict__.update(known, _at=(all.cuts, int(all.rows[place]), all.units))
+
+    def __getattr__(self, name: str) -> Any:
+        if name not in ("id", "targets", "speaker", "cut"):
+            raise AttributeError(name)
+        cuts, row, units = self._at
+        cut = cuts[row]
+        facts = facts_of(cut)
+        targets = tuple(units.encode(facts.text))
+        self.__dict__.update(id=cut.id, targets=targets, speaker=facts.speaker or cut.id, cut=cut)
+        return self.__dict__[name]
 
 
 def utterances(
@@ -54,7 +99,7 @@ def utterances(
     *,
     level: str = "p56",
     fastest: float = 1.0,
-) -> tuple[list[Utterance], list[Skipped]]:
+) -> tuple[Utterances, list[Skipped]]:
     """Cuts -> utterances that a CTC model can be trained on, and what is left out and why.
 
     Left out is an utterance whose audio is not there, is shorter than 25 ms or longer than max_duration_s; one
@@ -70,56 +115,49 @@ def utterances(
     check_level(level)
     units.encode("")
     frame_s = block / sample_rate * round(SPEED_STEPS * fastest) / SPEED_STEPS
-    kept: list[Utterance] = []
-    left_out: list[Skipped] = []
-    for cut in cuts:
-        made = _utterance(cut, units, max_duration_s, frame_s, level)
-        if isinstance(made, Skipped):
-            left_out.append(made)
-        else:
-            kept.append(made)
-    if not kept:
+    rows, durations_s, levels_db, left_out = array("q"), array("d"), array("d"), list[Skipped]()
+    for row, facts in enumerate(cut_facts(cuts)):
+        fault = unusable(facts, max_duration_s) or _without_path(facts, units, frame_s)
+        if fault is not None:
+            left_out.append(fault)
+            continue
+        rows.append(row)
+        durations_s.append(facts.duration_s)
+        levels_db.append(measured_level_db(facts.id, facts.custom, level))
+    if not rows:
         first = f", first {left_out[0].path}: {left_out[0].reason}" if left_out else ""
         raise ManifestError(f"none of {len(left_out)} utterances can be used{first}")
-    return kept, left_out
+    return Utterances(cuts, units, np.array(rows), np.array(durations_s), np.array(levels_db)), left_out
 
 
-def unusable(cut: Cut, max_duration_s: float) -> Skipped | None:
+def unusable(facts: CutFacts, max_duration_s: float) -> Skipped | None:
     """What is wrong with an utterance for any model: its audio is lost, too short or too long, or it has no text."""
-    path = _source(cut)
-    if not path.is_file():
-        return Skipped(path, "is not there: restore it, or prepare the corpus again", "lost audio")
-    if cut.duration < MIN_SPEECH_S:
-        return Skipped(path, f"is {1000 * cut.duration:g} ms long, too short for speech", "too short")
-    if cut.duration > max_duration_s:
-        reason = f"is {cut.duration:.1f} s long, over data.max_duration_s={max_duration_s:g}: cut it at pauses"
-        return Skipped(path, reason, "too long")
-    return None if _text(cut) else Skipped(path, "has no transcript", "empty transcript")
+    if not facts.stored and not os.path.isfile(facts.source):
+        return Skipped(_path(facts), "is not there: restore it, or prepare the corpus again", "lost audio")
+    if facts.duration_s < MIN_SPEECH_S:
+        return Skipped(_path(facts), f"is {1000 * facts.duration_s:g} ms long, too short for speech", "too short")
+    if facts.duration_s > max_duration_s:
+        reason = f"is {facts.duration_s:.1f} s long, over data.max_duration_s={max_duration_s:g}: cut it at pauses"
+        return Skipped(_path(facts), reason, "too long")
+    return None if facts.text else Skipped(_path(facts), "has no transcript", "empty transcript")
 
 
-def _utterance(cut: Cut, units: Units, max_duration_s: float, frame_s: float, level: str) -> Utterance | Skipped:
-    fault, path, text = unusable(cut, max_duration_s), _source(cut), _text(cut)
-    if fault is not None:
-        return fault
+def _without_path(facts: CutFacts, units: Units, frame_s: float) -> Skipped | None:
+    """What is wrong with an utterance for CTC: no units for its text, or more labels than frames."""
     try:
-        targets = units.encode(text)
+        targets = units.encode(facts.text)
     except InputError as error:
-        return Skipped(path, str(error), "text without units")
-    needed = len(targets) + sum(a == b for a, b in pairwise(targets))
-    frames = math.ceil(cut.duration / frame_s - 1e-6)
-    if needed > frames:
-        reason = f"has {needed} labels, counting the blanks that part equal ones, in {frames} frames"
-        return Skipped(path, reason, "transcript longer than its frames")
-    speaker = (cut.supervisions[0].speaker if cut.supervisions else None) or cut.id
-    return Utterance(cut.id, tuple(targets), speaker, cut, speech_level_db(cut, level))
+        return Skipped(_path(facts), str(error), "text without units")
+    needed = len(targets) + sum(map(operator.eq, targets, targets[1:]))
+    frames = math.ceil(facts.duration_s / frame_s - 1e-6)
+    if needed <= frames:
+        return None
+    reason = f"has {needed} labels, counting the blanks that part equal ones, in {frames} frames"
+    return Skipped(_path(facts), reason, "transcript longer than its frames")
 
 
-def _source(cut: Cut) -> Path:
-    return Path(cut.recording.sources[0].source if cut.has_recording else cut.id)
-
-
-def _text(cut: Cut) -> str:
-    return " ".join(supervision.text or "" for supervision in cut.supervisions).strip()
+def _path(facts: CutFacts) -> Path:
+    return Path(facts.id if facts.stored else facts.source)
 
 
 def describe_left_out(left_out: Sequence[Skipped]) -> list[str]:
@@ -144,36 +182,6 @@ def row_samples(duration_s: float, slowest: float, sample_rate: int, block: int)
     """
     speed = round(SPEED_STEPS * slowest) / SPEED_STEPS
     return math.ceil(((duration_s / speed + TAIL_S) * sample_rate + 2) / block) * block  # 2: resampling rounds up
-
-
-def plan_by_seconds(durations_s: Sequence[float], max_padded_s: float, seed: int, epoch: int) -> list[list[int]]:
-    """Seconds of each utterance -> batches of their indices, in an order of its own for each (seed, epoch).
-
-    Each index is in one batch, and count * longest <= max_padded_s in every one. Utterances of like length are put
-    together; lengths drawn a little off the true ones decide which, so that no two epochs have the same batches.
-    How many batches there are differs a little from epoch to epoch.
-
-    Raises:
-        ConfigError: an utterance is longer than max_padded_s: it would fit no batch.
-    """
-    seconds = np.asarray(durations_s, float)
-    if len(seconds) and seconds.max() > max_padded_s:
-        longest = float(seconds.max())
-        raise ConfigError(
-            f"train.max_padded_s={max_padded_s:g}: the longest utterance needs {longest:.2f} s: raise it, or lower "
-            "data.max_duration_s"
-        )
-    rng = draw_generator("batches by seconds", seed, epoch)
-    order = np.argsort(seconds * rng.uniform(1 - JITTER, 1 + JITTER, len(seconds)), kind="stable")[::-1]
-    batches: list[list[int]] = []
-    longest = 0.0
-    for index in order.tolist():
-        longest = max(longest, seconds[index])
-        if not batches or (len(batches[-1]) + 1) * longest > max_padded_s:
-            batches.append([])
-            longest = seconds[index]
-        batches[-1].append(index)
-    return [batches[place] for place in rng.permutation(len(batches))]
 
 
 class TrainingUtterances(Dataset):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -16,9 +16,12 @@ BATCH_WINDOWS = 64
 
 @dataclass
 class Sound:
-    """A sound [N], block by block, and what was answered to its windows; `error` is why it could not be heard."""
+    """A sound [N], block by block, and what was answered to its windows; `error` is why it could not be heard.
 
-    path: Path | None
+    key: what it is to the caller, and to the user.
+    """
+
+    key: Any
     blocks: Iterator[np.ndarray]
     answers: WindowAnswers
     error: AudioError | None = None
@@ -65,7 +68,7 @@ class Listener:
             for start, window in sliding_windows(sound.blocks, self.size, self.hop):
                 if len(window) < self.min_duration_s * self.sample_rate:
                     milliseconds = 1000 * len(window) / self.sample_rate
-                    raise AudioError(f"{sound.path}: is {milliseconds:.1f} ms long, too short for a word")
+                    raise AudioError(f"{sound.key}: is {milliseconds:.1f} ms long, too short for a word")
                 yield start / self.sample_rate, window
         except AudioError as error:
             sound.error = error

@@ -9,7 +9,7 @@ MODEL = "denoise-small"  # without --model
 
 def add_options(sub: argparse.ArgumentParser, model: str) -> None:
     """`model`: what may be one, for every command."""
-    sub.add_argument("paths", metavar="PATH", nargs="+", help="files, folders, globs")
+    sub.add_argument("paths", metavar="PATH", nargs="+", help="files, folders, globs, manifests of cuts (.jsonl.gz)")
     sub.add_argument(
         "-o",
         "--out",
@@ -24,6 +24,7 @@ def add_options(sub: argparse.ArgumentParser, model: str) -> None:
         help=f"{model}, of a denoiser, or an .onnx of drsn-audio export (default: {MODEL})",
     )
     add_blend(sub)
+    sub.add_argument("--resume", action="store_true", help="keep what an earlier run, cut short, has done in a folder")
     sub.add_argument("--device", default="cpu", help="cpu, cuda, mps (default: cpu)")
 
 

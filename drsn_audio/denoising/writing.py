@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import tempfile
 from pathlib import Path
 from typing import NamedTuple
@@ -14,6 +15,7 @@ from drsn_audio.audio import AudioError, AudioReader, libsndfile_format, rounded
 from drsn_audio.files import open_mode
 
 FINE = ("PCM_24", "PCM_32", "FLOAT", "DOUBLE")  # samples that 16 bits would lose something of
+HALF_DONE = ".half-"  # in the name of a file that is not whole yet, and 8 letters behind it
 REFUSED = (sf.LibsndfileError, ValueError, TypeError, RuntimeError)
 
 
@@ -64,7 +66,7 @@ class SoundWriter:
         self.target = target
         path = target.path
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, self._temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name[:80]}.")
+        handle, self._temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name[:80]}{HALF_DONE}")
         os.close(handle)
         try:
             name = os.fsencode(self._temporary) if os.name == "posix" else self._temporary
@@ -106,6 +108,14 @@ class SoundWriter:
 
     def _drop(self) -> None:
         Path(self._temporary).unlink(missing_ok=True)
+
+
+def sweep(folder: Path) -> None:
+    """Remove what writers that were killed left in a folder and below it, in which nobody may be writing."""
+    name = re.compile(rf"\..*{re.escape(HALF_DONE)}\w{{8}}")
+    for parent, _, names in os.walk(folder):
+        for left in filter(name.fullmatch, names):
+            Path(parent, left).unlink(missing_ok=True)
 
 
 def _unwritable(path: Path, error: Exception) -> AudioError:

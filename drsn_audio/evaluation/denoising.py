@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -16,12 +16,16 @@ from rich.progress import Progress
 from drsn_audio.datasets.batch import collate
 from drsn_audio.datasets.manifests import AudioStore
 from drsn_audio.datasets.noise_pool import NoisePool
+from drsn_audio.evaluation.journal import Journal, answers
 from drsn_audio.evaluation.transcripts import as_example
 from drsn_audio.metrics.enhancement import si_sdr_db
 from drsn_audio.metrics.perceptual import dnsmos, pesq_wb, stoi
 from drsn_audio.models.model import AudioModel
+from drsn_audio.processes import ALONE, Processes
 
 Denoise = Callable[[np.ndarray], np.ndarray]  # noisy float32 [N] -> the speech in it, float32 [N], in its place
+# Speaker, noise recording, samples, seconds by system, values by system and measure; for JSON.
+Trial = list[Any]
 NOISY = "noisy"  # the system that does nothing
 DNSMOS = {"dnsmos_overall": "overall", "dnsmos_signal": "signal", "dnsmos_background": "background"}
 
@@ -71,14 +75,20 @@ def noisy_speech(
     every denoiser.
     """
     for cut in cuts:
-        speaker = cut.supervisions[0].speaker or cut.id
         for kind in noise.kinds:
             for draw in range(draws):
-                size = len(store(cut))
-                batch = collate([as_example(cut, noise, store, size, level, seed, kind, draw)])
-                for snr in snr_db:
-                    noisy, clean = (wave[0].numpy() for wave in batch.mix_and_speech(snr))
-                    yield NoisySpeech(cut.id, speaker, kind, batch.noise_source[0], snr, noisy, clean)
+                yield from _at_snrs(cut, noise, store, snr_db, level, seed, kind, draw)
+
+
+def _at_snrs(
+    cut: Cut, noise: NoisePool, store: AudioStore, snr_db: Sequence[float], level: str, seed: int, kind: str, draw: int
+) -> Iterator[NoisySpeech]:
+    """In the same segment of noise."""
+    speaker, size = cut.supervisions[0].speaker or cut.id, len(store(cut))
+    batch = collate([as_example(cut, noise, store, size, level, seed, kind, draw)])
+    for snr in snr_db:
+        noisy, clean = (wave[0].numpy() for wave in batch.mix_and_speech(snr))
+        yield NoisySpeech(cut.id, speaker, kind, batch.noise_source[0], snr, noisy, clean)
 
 
 def denoiser(model: AudioModel) -> Denoise:
@@ -106,10 +116,13 @@ def score_denoisers(
     measures: Sequence[str] = ("stoi", "pesq"),
     dnsmos_utterances: int = 0,
     progress: Progress | None = None,
+    processes: Processes = ALONE,
+    journal: Journal | None = None,
 ) -> Scores:
     """Every system, and the noisy wave itself ("noisy"), on every trial: SI-SDR and `measures`, see `measure`.
 
-    DNSMOS is slow: `dnsmos_utterances` says how many utterances, evenly spaced, get it, in all of their trials.
+    DNSMOS is slow: `dnsmos_utterances` says how many utterances, evenly spaced, get it, in all of their trials. Of
+    several processes, which all call this, each takes a share of the trials, and all get the scores of all.
 
     Raises:
         ValueError: a system is called "noisy", or gives back a wave of another length.
@@ -119,30 +132,53 @@ def score_denoisers(
         raise ValueError(f"a system is called {NOISY!r}, as the wave before them is: call it otherwise")
     every = -(-len(cuts) // dnsmos_utterances) if dnsmos_utterances else 0
     asked = {cut.id for cut in cuts[::every]} if every else set()
-    snr_db = list(dict.fromkeys(snr_db))
-    task = progress.add_task("denoise", total=len(cuts) * len(noise.kinds) * draws * len(snr_db)) if progress else None
-    scores = Scores(cpu_s=dict.fromkeys([NOISY, *systems], 0.0))
-    rows: list[dict[str, dict[str, float]]] = []  # of each trial, by system and measure
-    for trial in noisy_speech(cuts, noise, store, snr_db=snr_db, draws=draws, seed=seed, level=level):
-        wanted = [*measures, *(("dnsmos",) if trial.id in asked else ())]
-        rate, row = store.sample_rate, {NOISY: measure(trial.clean, trial.noisy, store.sample_rate, wanted)}
-        for name, system in systems.items():
-            estimate, taken_s = timed(name, system, trial.noisy)
-            scores.cpu_s[name] += taken_s
-            row[name] = measure(trial.clean, estimate, rate, wanted)
-        rows.append(row)
-        scores.ids.append(trial.id)
-        scores.speakers.append(trial.speaker)
-        scores.noise_kinds.append(trial.noise_kind)
-        scores.noise_sources.append(trial.noise_source)
-        scores.snr_db.append(trial.snr_db)
-        scores.sound_s += len(trial.noisy) / rate
-        if progress and task is not None:
-            progress.advance(task)
+    snr_db, rate = list(dict.fromkeys(snr_db)), store.sample_rate
+    units = [(cut, kind, draw) for cut in cuts for kind in noise.kinds for draw in range(draws)]
+
+    def wanted(cut: Cut) -> list[str]:
+        return [*measures, *(("dnsmos",) if cut.id in asked else ())]
+
+    def hear(numbers: Sequence[int]) -> Iterator[list[Trial]]:
+        task = progress.add_task("denoise", total=len(numbers) * len(snr_db)) if progress else None
+        for cut, kind, draw in (units[number] for number in numbers):
+            found: list[Trial] = []
+            for trial in _at_snrs(cut, noise, store, snr_db, level, seed, kind, draw):
+                row, taken_s = {NOISY: measure(trial.clean, trial.noisy, rate, wanted(cut))}, {NOISY: 0.0}
+                for name, system in systems.items():
+                    estimate, taken_s[name] = timed(name, system, trial.noisy)
+                    row[name] = measure(trial.clean, estimate, rate, wanted(cut))
+                found.append([trial.speaker, trial.noise_source, len(trial.noisy), taken_s, row])
+                if progress and task is not None:
+                    progress.advance(task)
+            yield found
+
+    of_units = answers([[cut.id, kind, draw, wanted(cut)] for cut, kind, draw in units], hear, processes, journal)
+    return _scores(units, snr_db, rate, [NOISY, *systems], of_units)
+
+
+def _scores(
+    units: Sequence[tuple[Cut, str, int]],
+    snr_db: Sequence[float],
+    sample_rate: int,
+    systems: Sequence[str],
+    of_units: Sequence[Sequence[Trial]],
+) -> Scores:
+    """Utterances, each in a kind and a draw of noise, with their trials at each SNR -> scores."""
+    scores = Scores(cpu_s=dict.fromkeys(systems, 0.0))
+    rows: list[dict[str, dict[str, float]]] = []
+    for (cut, kind, _), of_snrs in zip(units, of_units, strict=True):
+        for snr, (speaker, source, size, taken_s, row) in zip(snr_db, of_snrs, strict=True):
+            rows.append(row)
+            scores.ids.append(cut.id)
+            scores.speakers.append(speaker)
+            scores.noise_kinds.append(kind)
+            scores.noise_sources.append(source)
+            scores.snr_db.append(snr)
+            scores.sound_s += size / sample_rate
+            for system in systems:
+                scores.cpu_s[system] += taken_s[system]
     for name in dict.fromkeys(key for row in rows for key in row[NOISY]):
-        scores.values[name] = {
-            system: np.array([row[system].get(name, np.nan) for row in rows]) for system in scores.cpu_s
-        }
+        scores.values[name] = {system: np.array([row[system].get(name, np.nan) for row in rows]) for system in systems}
     return scores
 
 

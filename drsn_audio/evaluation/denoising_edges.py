@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -13,7 +13,9 @@ from drsn_audio.datasets.manifests import AudioStore
 from drsn_audio.datasets.noise_pool import NoisePool, noise_source
 from drsn_audio.evaluation.denoising import Denoise, si_sdr, timed
 from drsn_audio.evaluation.denoising_facts import MEAN, SI_SDR_RANGE_DB, bounds
+from drsn_audio.evaluation.journal import Journal, answers
 from drsn_audio.metrics.bootstrap import bootstrap_mean
+from drsn_audio.processes import ALONE, Processes
 
 SILENCE_S = 3.0
 LEAST_NOISE_S = 1.0
@@ -30,14 +32,16 @@ def score_edges(
     seed: int,
     replicates: int,
     progress: Progress | None = None,
+    processes: Processes = ALONE,
+    journal: Journal | None = None,
 ) -> list[dict[str, Any]]:
     """Of each system {"system", "clean", "silence", "noise"}, see `evaluate_denoisers`.
 
     Of each kind of noise at most `recordings` are heard, each by itself and at its own level: the first cut of those
-    that last for a second, evenly spaced.
+    that last for a second, evenly spaced. Several processes share the waves, as in `score_denoisers`.
     """
     heard = {kind: _recordings(noise.cuts[kind], recordings) for kind in noise.kinds}
-    total = len(systems) * (len(cuts) + sum(map(len, heard.values())))
+    total = len(systems) * (len(cuts) + sum(map(len, heard.values()))) / processes.count
     task = progress.add_task("clean speech and noise alone", total=total) if progress else None
     resampling = {"seed": seed, "replicates": replicates}
     found = []
@@ -49,8 +53,20 @@ def score_edges(
             return timed(name, system, wave)[0]
 
         silence = timed(name, system, np.zeros(round(SILENCE_S * store.sample_rate), np.float32))[0]
-        kept = [_limited_si_sdr(store(cut), process(store(cut))) for cut in cuts]
-        removed = {kind: [attenuation_db(store(cut), process(store(cut))) for cut in of] for kind, of in heard.items()}
+
+        def measure(
+            score: Callable[[np.ndarray, np.ndarray], float],
+            of: Sequence[Cut],
+            name: str = name,
+            process: Denoise = process,
+        ) -> list[float]:
+            def hear(numbers: Sequence[int]) -> Iterator[float]:
+                return (score(store(cut), process(store(cut))) for cut in (of[number] for number in numbers))
+
+            return answers([[name, cut.id] for cut in of], hear, processes, journal)
+
+        kept = measure(_limited_si_sdr, cuts)
+        removed = {kind: measure(attenuation_db, of) for kind, of in heard.items()}
         speakers = [cut.supervisions[0].speaker or cut.id for cut in cuts]
         found.append(
             {

@@ -39,10 +39,12 @@ from drsn_audio.datasets.noise_pool import NoisePool
 from drsn_audio.evaluation.denoising import NOISY, Denoise, Scores, score_denoisers
 from drsn_audio.evaluation.denoising_edges import score_edges
 from drsn_audio.evaluation.denoising_facts import SI_SDR_RANGE_DB, differences, left_out, summarise
+from drsn_audio.evaluation.journal import Journal
 from drsn_audio.evaluation.provenance import provenance
 from drsn_audio.evaluation.run import check_settings, describe_noise
 from drsn_audio.evaluation.transcription import refuse_mixes
 from drsn_audio.models.model import AudioModel, count_multiply_adds, count_parameters
+from drsn_audio.processes import ALONE, Processes
 
 DURATION_S = (3.0, 12.0)  # of the utterances that are heard: long enough for STOI, short enough to hear many
 EDGE_RECORDINGS = 40  # of each kind, heard as noise alone
@@ -63,11 +65,14 @@ def evaluate_denoisers(
     measures: Sequence[str] = ("stoi", "pesq"),
     dnsmos_utterances: int = 0,
     progress: Progress | None = None,
+    processes: Processes = ALONE,
+    journal: Journal | None = None,
 ) -> dict[str, Any]:
     """`systems`, the model first, on every trial that the manifests and the noise make -> run.json's content.
 
     `model` is what run.json says of the model, see `describe_denoiser`; `settings` what it says of each system.
-    Of each speaker `per_speaker` utterances of `duration_s` are heard, see `chosen`.
+    Of each speaker `per_speaker` utterances of `duration_s` are heard, see `chosen`. Several `processes`, which all
+    call this, share the trials. What is in the `journal` is not heard again.
 
     Raises:
         ManifestError, AudioError, ConfigError: a manifest, a file or a setting that cannot be used.
@@ -81,6 +86,7 @@ def evaluate_denoisers(
     refuse_mixes(every)
     cuts, store = chosen(every, per_speaker, duration_s), AudioStore(sample_rate)
     pool = NoisePool(noise, store)
+    working: dict[str, Any] = {"progress": progress, "processes": processes, "journal": journal}
     scores = score_denoisers(
         systems,
         cuts,
@@ -92,9 +98,9 @@ def evaluate_denoisers(
         level=data.level,
         measures=measures,
         dnsmos_utterances=dnsmos_utterances,
-        progress=progress,
+        **working,
     )
-    resampling = {"seed": evaluate.seed, "replicates": evaluate.replicates}
+    resampling: dict[str, Any] = {"seed": evaluate.seed, "replicates": evaluate.replicates}
     return {
         "schema": 1,
         "kind": "denoising",
@@ -118,7 +124,7 @@ def evaluate_denoisers(
         "left_out": left_out(scores),
         "conditions": summarise(scores, **resampling),
         "differences": differences(scores, next(iter(systems)), **resampling),
-        "edges": score_edges(systems, cuts, pool, store, recordings=EDGE_RECORDINGS, progress=progress, **resampling),
+        "edges": score_edges(systems, cuts, pool, store, recordings=EDGE_RECORDINGS, **working, **resampling),
     }
 
 

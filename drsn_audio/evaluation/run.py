@@ -9,16 +9,19 @@ import numpy as np
 from rich.progress import Progress
 
 from drsn_audio.config import ConfigError, DataConfig, EvaluateConfig, NoiseSource
+from drsn_audio.datasets.cut_list import cut_facts
 from drsn_audio.datasets.keyword import Clip, keyword_clips
 from drsn_audio.datasets.manifests import AudioStore, ManifestError, file_sha256, read_cuts
 from drsn_audio.datasets.noise_pool import NoisePool
 from drsn_audio.evaluation.details import by_noise_class, keywords_alone, other_words, rejection
+from drsn_audio.evaluation.journal import Journal
 from drsn_audio.evaluation.keyword import Trials, run_mixed_trials, run_trials
 from drsn_audio.evaluation.provenance import provenance
 from drsn_audio.labels import SILENCE
 from drsn_audio.metrics.bootstrap import bootstrap_mean
 from drsn_audio.metrics.keyword import confusion_matrix
 from drsn_audio.models.model import AudioModel, count_multiply_adds, count_parameters
+from drsn_audio.processes import ALONE, Processes
 
 
 def evaluate_keywords(
@@ -31,12 +34,15 @@ def evaluate_keywords(
     evaluate: EvaluateConfig,
     checkpoint: Mapping[str, Any] | None = None,
     progress: Progress | None = None,
+    processes: Processes = ALONE,
+    journal: Journal | None = None,
 ) -> dict[str, Any]:
     """Accuracy of a keyword model on speech manifests, clean and mixed with noise -> run.json's content.
 
     Without `noise` the cuts are taken as they are: those that carry `noise_kind` and `snr_db` (as `drsn-audio mix`
     writes them) are grouped by them, others count as clean. `name` is what tables call the model; `checkpoint` is
-    what its checkpoint says of it: which weights these are, and how they were trained.
+    what its checkpoint says of it: which weights these are, and how they were trained. Several `processes`, which all
+    call this, share the trials. What is in the `journal` is not asked again.
 
     Raises:
         ManifestError, AudioError, ConfigError: a manifest, a file or a word that cannot be used.
@@ -45,7 +51,7 @@ def evaluate_keywords(
     labels = model.config.labels
     cuts, seed = read_cuts(manifests), evaluate.seed
     if noise:
-        mixed = next((cut.id for cut in cuts if (cut.custom or {}).get("snr_db") is not None), None)
+        mixed = next((facts.id for facts in cut_facts(cuts) if facts.custom.get("snr_db") is not None), None)
         if mixed:
             raise ConfigError(f"{mixed}: is mixed with noise already: evaluate such cuts without further noise")
         clips = keyword_clips(cuts, labels, data)
@@ -61,11 +67,14 @@ def evaluate_keywords(
             seed=seed,
             batch_size=evaluate.batch_size,
             progress=progress,
+            processes=processes,
+            journal=journal,
         )
         draws, level = evaluate.draws, data.level
     else:
         clips = keyword_clips(cuts, labels, data, to_mix=False)
-        trials = run_mixed_trials(model, clips, batch_size=evaluate.batch_size, progress=progress)
+        working = {"progress": progress, "processes": processes, "journal": journal}
+        trials = run_mixed_trials(model, clips, batch_size=evaluate.batch_size, **working)  # type: ignore[arg-type]
         draws, level = 1, level_of(cuts)
     described = {
         "name": name,
@@ -188,7 +197,7 @@ def describe_noise(source: NoiseSource) -> dict[str, Any]:
 
 def level_of(cuts: Sequence[Any]) -> str:
     """The one level method of cuts that are mixed already."""
-    methods = {(cut.custom or {}).get("level_method", "p56") for cut in cuts}
+    methods = {facts.custom.get("level_method", "p56") for facts in cut_facts(cuts)}
     if len(methods) > 1:
         raise ManifestError(
             f"cuts were mixed by different level methods ({', '.join(sorted(methods))}): no table mixes them"

@@ -26,6 +26,7 @@ from rich.progress import Progress
 from drsn_audio.config import ConfigError
 from drsn_audio.datasets.manifests import file_sha256
 from drsn_audio.evaluation.provenance import provenance
+from drsn_audio.evaluation.shares import joined, share
 from drsn_audio.evaluation.stream_events import Answers, hear, probabilities, read_streams, sweep
 from drsn_audio.evaluation.stream_facts import (
     WORDS,
@@ -40,6 +41,7 @@ from drsn_audio.evaluation.stream_facts import (
 from drsn_audio.metrics import streaming as metrics
 from drsn_audio.metrics.streaming import Matches
 from drsn_audio.models.model import AudioModel, count_parameters
+from drsn_audio.processes import ALONE, Processes
 from drsn_audio.streaming.detector import DetectorConfig
 
 WANTED_PER_HOUR = (1.0, 10.0)
@@ -55,10 +57,12 @@ def evaluate_streams(
     checkpoint: Mapping[str, Any] | None = None,
     seed: int = 0,
     progress: Progress | None = None,
+    processes: Processes = ALONE,
 ) -> dict[str, Any]:
     """A causal model, its posteriors divided by a temperature, over manifests of streams -> run.json's content.
 
-    `name` is what tables call the model; `checkpoint` is what its checkpoint says of it.
+    `name` is what tables call the model; `checkpoint` is what its checkpoint says of it. Several `processes`, which all
+    call this, share the streams.
 
     Raises:
         ManifestError, AudioError: a manifest or a file that cannot be used.
@@ -67,7 +71,8 @@ def evaluate_streams(
     streams, labels = read_streams(manifests), list(model.config.labels)
     rate = model.config.frontend.sample_rate
     answer = probabilities(model, temperature)
-    heard = hear(answer, streams, rate, progress)
+    own = share(streams, processes.rank, processes.count)
+    heard = joined(processes.gather(hear(answer, own, rate, progress)))
     frame_s = model.block / rate
     described = {
         "name": name,

@@ -29,15 +29,18 @@ from rich.progress import Progress
 
 from drsn_audio.config import ConfigError, DataConfig, EvaluateConfig, NoiseSource
 from drsn_audio.corpora.cuts import Skipped
+from drsn_audio.datasets.cut_list import chosen, cut_facts
 from drsn_audio.datasets.manifests import AudioStore, ManifestError, check_level, file_sha256, read_cuts
 from drsn_audio.datasets.noise_pool import NoisePool
 from drsn_audio.datasets.utterances import unusable
 from drsn_audio.decoding.units import Units
+from drsn_audio.evaluation.journal import Journal
 from drsn_audio.evaluation.provenance import provenance
 from drsn_audio.evaluation.run import check_settings, describe_noise, level_of
 from drsn_audio.evaluation.transcription_facts import by_noise_class, summarise, word_differences
 from drsn_audio.evaluation.transcripts import Transcripts, run_transcripts
 from drsn_audio.models.model import AudioModel, count_multiply_adds, count_parameters
+from drsn_audio.processes import ALONE, Processes
 
 Decode = Callable[[np.ndarray], str]  # log-probabilities [T', K] of an utterance -> text
 # Of test speech nothing may be left out that training leaves out for its length, only what takes too much memory.
@@ -59,6 +62,8 @@ def evaluate_transcription(
     checkpoint: Mapping[str, Any] | None = None,
     beside: Sequence[Transcripts] | None = None,
     progress: Progress | None = None,
+    processes: Processes = ALONE,
+    journal: Journal | None = None,
 ) -> dict[str, Any]:
     """Error rates of a CTC model on speech manifests, clean and mixed with noise -> run.json's content.
 
@@ -67,7 +72,8 @@ def evaluate_transcription(
     write at best, which its own is compared with. `decode` makes text of log-probabilities, and `decoder` is what
     run.json says of it; None: greedy. `name` is what tables call the model; `checkpoint` is what its checkpoint says
     of it: which weights these are, and how they were trained. `beside`: what another recogniser wrote of the same
-    trials, for the differences to it.
+    trials, for the differences to it. Several `processes`, which all call this, share the trials. What is in the
+    `journal` is not heard again.
 
     Raises:
         ManifestError, AudioError, ConfigError: a manifest, a file or a setting that cannot be used.
@@ -91,6 +97,8 @@ def evaluate_transcription(
             level=level,
             decode=decode,
             progress=progress,
+            processes=processes,
+            journal=journal,
         )
 
     if noise:
@@ -155,7 +163,7 @@ def describe_transcription(
     }
 
 
-def usable(cuts: Sequence[Cut], max_duration_s: float) -> tuple[list[Cut], list[Skipped]]:
+def usable(cuts: Sequence[Cut], max_duration_s: float) -> tuple[Sequence[Cut], list[Skipped]]:
     """Cuts that can be scored, and what is left out: without transcript or audio, too short, or too long.
 
     Too long is what lasts for more than two minutes, or max_duration_s where that is more. What a model has no units
@@ -164,19 +172,19 @@ def usable(cuts: Sequence[Cut], max_duration_s: float) -> tuple[list[Cut], list[
     Raises:
         ManifestError: nothing is left.
     """
-    faults = [unusable(cut, max(max_duration_s, LONGEST_S)) for cut in cuts]
-    kept = [cut for cut, fault in zip(cuts, faults, strict=True) if fault is None]
+    faults = [unusable(facts, max(max_duration_s, LONGEST_S)) for facts in cut_facts(cuts)]
+    kept = [row for row, fault in enumerate(faults) if fault is None]
     left_out = [fault for fault in faults if fault is not None]
     if not kept:
         raise ManifestError(
             f"none of {len(cuts)} utterances can be scored, first {left_out[0].path}: {left_out[0].reason}"
         )
-    return kept, left_out
+    return chosen(cuts, kept), left_out
 
 
 def refuse_mixes(cuts: Sequence[Cut]) -> None:
     """Raises ConfigError where a cut is mixed with noise already."""
-    mixed = next((cut.id for cut in cuts if (cut.custom or {}).get("snr_db") is not None), None)
+    mixed = next((facts.id for facts in cut_facts(cuts) if facts.custom.get("snr_db") is not None), None)
     if mixed:
         raise ConfigError(f"{mixed}: is mixed with noise already: evaluate such cuts without further noise")
 

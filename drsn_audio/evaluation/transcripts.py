@@ -19,7 +19,10 @@ from drsn_audio.datasets.manifests import AudioStore, speech_level_db
 from drsn_audio.datasets.noise_pool import NoisePool
 from drsn_audio.decoding.greedy import greedy_spikes
 from drsn_audio.decoding.units import Units
+from drsn_audio.evaluation.journal import Journal, answers, digest
+from drsn_audio.evaluation.shares import joined, share
 from drsn_audio.models.model import AudioModel
+from drsn_audio.processes import ALONE, Processes
 from drsn_audio.streaming.writer import TAIL_S  # in which noise goes on, here
 
 Answer = Callable[[Tensor, Tensor], list[str]]  # waves [B, N], zeros beyond their lengths [B] in samples -> texts
@@ -53,11 +56,15 @@ def run_transcripts(
     max_padded_s: float = MAX_PADDED_S,
     decode: Callable[[np.ndarray], str] | None = None,
     progress: Progress | None = None,
+    processes: Processes = ALONE,
+    journal: Journal | None = None,
 ) -> list[Transcripts]:
     """One Transcripts for clean, and one for each noise kind and SNR.
 
     The segment of noise depends on (seed, utterance id, kind, draw) alone, so it is the same at every SNR and for
-    every recogniser. `decode`: log-probabilities [T', K] of one utterance -> text; None: greedy.
+    every recogniser. `decode`: log-probabilities [T', K] of one utterance -> text; None: greedy. Of several processes,
+    which all call this, each hears a share of the utterances, and all get what was written of all. With a `journal`
+    they share the batches of one process.
     """
     model.eval()
     device = next(model.parameters()).device
@@ -71,9 +78,9 @@ def run_transcripts(
         log_probabilities = logits.float().log_softmax(-1).cpu().numpy()
         return [decode(row[:count]) for row, count in zip(log_probabilities, frames.tolist(), strict=True)]
 
-    return ask_transcripts(
+    written = ask_transcripts(
         answer,
-        cuts,
+        cuts if journal else share(by_duration(cuts), processes.rank, processes.count),
         noise,
         store,
         snr_db=snr_db,
@@ -82,7 +89,30 @@ def run_transcripts(
         level=level,
         max_padded_s=max_padded_s,
         progress=progress,
+        processes=processes if journal else ALONE,
+        journal=journal,
     )
+    return written if journal else join_transcripts(processes.gather(written), draws)
+
+
+def join_transcripts(parts: Sequence[Sequence[Transcripts]], draws: int) -> list[Transcripts]:
+    """What was written of shares of `by_duration`, by rank -> of all of it, in order. The first share is not empty."""
+    if len(parts) == 1:
+        return list(parts[0])
+    by_condition = [{(one.noise_kind, one.snr_db): one for one in part} for part in parts]
+    whole = []
+    for first in parts[0]:
+        of_all = [part[key] for part in by_condition if (key := (first.noise_kind, first.snr_db)) in part]
+        rounds = 1 if first.snr_db is None else draws
+        names = ("ids", "hypotheses", "references", "speakers", "noise_sources")
+        lists = {name: joined([getattr(one, name) for one in of_all], rounds) for name in names}
+        whole.append(Transcripts(first.noise_kind, first.snr_db, **lists))
+    return whole
+
+
+def by_duration(cuts: Sequence[Cut]) -> list[Cut]:
+    """The order in which utterances are heard: those that are put together in a batch are of like length."""
+    return sorted(cuts, key=lambda cut: cut.duration)
 
 
 def greedy_text(log_probabilities: np.ndarray, units: Units) -> str:
@@ -101,38 +131,53 @@ def ask_transcripts(
     level: str = "p56",
     max_padded_s: float = MAX_PADDED_S,
     progress: Progress | None = None,
+    processes: Processes = ALONE,
+    journal: Journal | None = None,
 ) -> list[Transcripts]:
-    """The transcripts of `run_transcripts` for any recogniser. Without noise, the utterances as they are: clean."""
-    found: dict[tuple[str, float | None], Transcripts] = {}
-    kinds = [(kind, draw) for kind in noise.kinds for draw in range(draws)] if noise else []
-    task = progress.add_task("evaluate", total=(len(kinds) or 1) * len(cuts)) if progress else None
-    for number, (kind, draw) in enumerate(kinds or [("clean", 0)]):
-        wanted: list[tuple[str, float | None]] = [("clean", None)] if number == 0 else []
-        wanted += [(kind, snr) for snr in dict.fromkeys(snr_db)] if noise else []
-        for group in _groups(cuts, max_padded_s):
+    """The transcripts of `run_transcripts` for any recogniser. Without noise, the utterances as they are: clean.
+
+    Several processes share the batches.
+    """
+    steps = [(kind, draw) for kind in noise.kinds for draw in range(draws)] if noise else [("clean", 0)]
+    groups = list(_groups(cuts, max_padded_s))
+    units = [(step, group) for step in steps for group in groups]
+
+    def wanted(step: tuple[str, int]) -> list[tuple[str, float | None]]:
+        clean: list[tuple[str, float | None]] = [("clean", None)] if step == steps[0] else []
+        return clean + ([(step[0], snr) for snr in dict.fromkeys(snr_db)] if noise else [])
+
+    def hear(numbers: Sequence[int]) -> Iterator[list[list[str]]]:
+        """What is written under each condition wanted, then the noise recordings, of each batch."""
+        task = progress.add_task("evaluate", total=sum(len(units[n][1]) for n in numbers)) if progress else None
+        for (kind, draw), group in (units[number] for number in numbers):
             longest = max(round(cut.duration * store.sample_rate) for cut in group)
             size = longest + round(TAIL_S * store.sample_rate)
             examples = [as_example(cut, noise, store, size, level, seed, kind, draw) for cut in group]
             batch = collate(examples)
             lengths = batch.start + batch.length + round(TAIL_S * store.sample_rate)
             valid = torch.arange(size) < lengths[:, None]
-            for condition in wanted:
-                waves = batch.mix(math.inf if condition[1] is None else condition[1]) * valid
-                one = found.setdefault(condition, Transcripts(*condition))
-                one.ids.extend(cut.id for cut in group)
-                one.hypotheses.extend(answer(waves, lengths))
-                one.references.extend(" ".join(said.text or "" for said in cut.supervisions) for cut in group)
-                one.speakers.extend(cut.supervisions[0].speaker or cut.id for cut in group)
-                one.noise_sources.extend("" if condition[1] is None else source for source in batch.noise_source)
+            waves = (batch.mix(math.inf if snr is None else snr) * valid for _, snr in wanted((kind, draw)))
+            yield [*(answer(wave, lengths) for wave in waves), list(batch.noise_source)]
             if progress and task is not None:
                 progress.advance(task, len(group))
+
+    found: dict[tuple[str, float | None], Transcripts] = {}
+    asked = [[kind, draw, digest(cut.id for cut in group)] for (kind, draw), group in units]
+    for (step, group), (*texts, sources) in zip(units, answers(asked, hear, processes, journal), strict=True):
+        for condition, written in zip(wanted(step), texts, strict=True):
+            one = found.setdefault(condition, Transcripts(*condition))
+            one.ids.extend(cut.id for cut in group)
+            one.hypotheses.extend(written)
+            one.references.extend(" ".join(said.text or "" for said in cut.supervisions) for cut in group)
+            one.speakers.extend(cut.supervisions[0].speaker or cut.id for cut in group)
+            one.noise_sources.extend("" if condition[1] is None else source for source in sources)
     return list(found.values())
 
 
 def _groups(cuts: Sequence[Cut], max_padded_s: float) -> Iterator[list[Cut]]:
     """Utterances of like length, together at most so many seconds with their padding; at least one."""
     group: list[Cut] = []
-    for cut in sorted(cuts, key=lambda cut: cut.duration):
+    for cut in by_duration(cuts):
         if group and (len(group) + 1) * (cut.duration + TAIL_S) > max_padded_s:
             yield group
             group = []

@@ -57,10 +57,42 @@ def bootstrap_mean(
             group without any, parameters out of range, or data so thin that more than half of the replicates are
             left out.
     """
+    if not 0 < confidence < 1:
+        raise ValueError(f"confidence is {confidence}: give a share between 0 and 1, such as 0.95")
+    mean, replicated = bootstrap_replicates(
+        values, speakers, noises, groups=groups, weights=weights, seed=seed, replicates=replicates
+    )
+    if replicated is None:
+        return Interval(mean, np.nan, np.nan)
+    if replicated.size < replicates / 2:
+        raise ValueError(
+            f"{replicates - replicated.size} of {replicates} replicates leave a group without trials: "
+            "too few speakers and noise recordings for an interval, add more or merge groups"
+        )
+    low, high = np.quantile(replicated, [(1 - confidence) / 2, (1 + confidence) / 2])
+    return Interval(mean, float(low), float(high))
+
+
+def bootstrap_replicates(
+    values: Sequence[float] | np.ndarray,
+    speakers: Labels,
+    noises: Labels | None = None,
+    *,
+    groups: Labels | None = None,
+    weights: Sequence[float] | np.ndarray | None = None,
+    seed: int,
+    replicates: int = 2000,
+) -> tuple[float, np.ndarray | None]:
+    """The mean of `bootstrap_mean` and those of its replicates, float64 [at most `replicates`], in which every group
+    has trials; None where there is nothing to resample.
+
+    Raises:
+        ValueError: as `bootstrap_mean`, but not where many replicates are left out.
+    """
     numbers = np.asarray(values, dtype=np.float64)
     sizes = np.ones(numbers.shape) if weights is None else np.asarray(weights, dtype=np.float64)
     labels = {"speakers": speakers, "noises": noises, "groups": groups}
-    _check(numbers, sizes, labels, replicates, confidence)
+    _check(numbers, sizes, labels, replicates)
     speaker, noise, group = (_codes(given, numbers.size) for given in labels.values())
 
     # Trials that share all three labels always weigh the same: one cell.
@@ -74,21 +106,14 @@ def bootstrap_mean(
 
     strata = _strata(noise, group)
     if speaker.max() == 0 and np.bincount(strata).max() == 1:
-        return Interval(mean, np.nan, np.nan)
+        return mean, None
     means = []
     for drawn in _weights(cells[0], cells[1], strata, seed, replicates):
         total = counts @ drawn
         total[total == 0] = np.nan  # no mean, left out below
         means.append(np.mean((sums @ drawn) / total, axis=0))
     replicated = np.concatenate(means)
-    replicated = replicated[~np.isnan(replicated)]
-    if replicated.size < replicates / 2:
-        raise ValueError(
-            f"{replicates - replicated.size} of {replicates} replicates leave a group without trials: "
-            "too few speakers and noise recordings for an interval, add more or merge groups"
-        )
-    low, high = np.quantile(replicated, [(1 - confidence) / 2, (1 + confidence) / 2])
-    return Interval(mean, float(low), float(high))
+    return mean, replicated[~np.isnan(replicated)]
 
 
 def bootstrap_difference(
@@ -123,9 +148,7 @@ def bootstrap_difference(
     )
 
 
-def _check(
-    values: np.ndarray, weights: np.ndarray, labels: dict[str, Labels | None], replicates: int, confidence: float
-) -> None:
+def _check(values: np.ndarray, weights: np.ndarray, labels: dict[str, Labels | None], replicates: int) -> None:
     if values.ndim != 1 or values.size == 0:
         raise ValueError(f"values of shape {values.shape}: give one number a trial, [n], n > 0")
     if not np.isfinite(values).all():
@@ -137,8 +160,6 @@ def _check(
             raise ValueError(f"{name} have shape {np.shape(given)} for {values.size} trials: one each")
     if replicates < 1:
         raise ValueError(f"{replicates} replicates: give at least 1, better 2000")
-    if not 0 < confidence < 1:
-        raise ValueError(f"confidence is {confidence}: give a share between 0 and 1, such as 0.95")
 
 
 def _codes(labels: Labels | None, trials: int) -> np.ndarray:

@@ -69,7 +69,18 @@ def plot_confusion(facts: Mapping[str, Any], path: str | Path, snr_db: float | N
     """
     run = Run(facts)
     confusion = run.confusion(noise_kind, snr_db)
-    classes = len(run.labels)
+    accuracy = 100 * confusion.trace() / confusion.sum()
+    title = f"{run.title}\n{describe(noise_kind, snr_db)}: accuracy {accuracy:.1f} %"
+    save_figure(draw_confusion(confusion, run.labels, title), path)
+
+
+def draw_confusion(confusion: np.ndarray, labels: Sequence[str], title: str) -> Figure:
+    """Confusions, int [K, K] with the truth in rows, in % of each row.
+
+    Raises:
+        ModuleNotFoundError: matplotlib is not installed.
+    """
+    classes = len(labels)
     trials = confusion.sum(axis=1, keepdims=True)
     percent = 100 * np.divide(confusion, trials, out=np.zeros(confusion.shape), where=trials > 0)
     figure = make_figure(max(5.5, 2.6 + 0.48 * classes), 2.2 + 0.42 * classes)
@@ -80,17 +91,14 @@ def plot_confusion(facts: Mapping[str, Any], path: str | Path, snr_db: float | N
         axes.imshow(np.where(part > 0, part, np.nan), cmap=colors, vmin=0, vmax=1.6 * largest, aspect="auto")
     for row, column in zip(*np.nonzero(percent.round() >= 1), strict=True):
         axes.text(column, row, f"{percent[row, column]:.0f}", ha="center", va="center", fontsize=9)
-    axes.set_xticks(range(classes), run.labels, rotation=45, ha="left", rotation_mode="anchor")
-    axes.set_yticks(
-        range(classes), [f"{label}  ({count})" for label, count in zip(run.labels, trials[:, 0], strict=True)]
-    )
+    axes.set_xticks(range(classes), labels, rotation=45, ha="left", rotation_mode="anchor")
+    axes.set_yticks(range(classes), [f"{label}  ({count})" for label, count in zip(labels, trials[:, 0], strict=True)])
     axes.tick_params(top=True, labeltop=True, bottom=False, labelbottom=False, length=0)
     axes.xaxis.set_label_position("top")
     axes.set_xlabel("answered, in % of the row")
     axes.set_ylabel("said (trials)")
-    accuracy = 100 * confusion.trace() / confusion.sum()
-    figure.suptitle(f"{run.title}\n{describe(noise_kind, snr_db)}: accuracy {accuracy:.1f} %", weight="bold")
-    save_figure(figure, path)
+    figure.suptitle(title, weight="bold")
+    return figure
 
 
 def _draw_line(axes: Axes, run: Run, noise_kind: str, snrs_db: Sequence[float], label: str, number: int) -> None:

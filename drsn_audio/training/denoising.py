@@ -7,7 +7,6 @@ from pathlib import Path
 
 import torch
 from accelerate import Accelerator
-from accelerate.utils import gather_object
 
 from drsn_audio.config import ConfigError, ExperimentConfig, TrainConfig
 from drsn_audio.datasets.batch import Batch
@@ -16,11 +15,12 @@ from drsn_audio.datasets.noise_pool import NoisePool
 from drsn_audio.datasets.speech_rows import TrainingRows
 from drsn_audio.datasets.surroundings import RoomPool
 from drsn_audio.evaluation.denoising import noisy_speech
+from drsn_audio.evaluation.shares import joined, share
 from drsn_audio.metrics.enhancement import si_sdr_db
 from drsn_audio.models.heads.denoise import LOSSES
 from drsn_audio.models.model import AudioModel
+from drsn_audio.processes import Processes
 from drsn_audio.training.calibrate import DEV_SNR_DB
-from drsn_audio.training.processes import own_share
 from drsn_audio.training.task import Losses, RowsPlan, Score
 
 DEV_UTTERANCES = 20  # at most; evenly spaced, so that every speaker is among them
@@ -56,15 +56,16 @@ class DenoisingTask:
         return Losses({name: self.weights[name] * value for name, value in losses.items()}, len(noisy))
 
     @torch.inference_mode()
-    def score(self, model: AudioModel, accelerator: Accelerator) -> Score:
+    def score(self, model: AudioModel, processes: Processes) -> Score:
         device = next(model.parameters()).device
         drawn = {"snr_db": DEV_SNR_DB, "draws": 1, "seed": self.config.evaluate.seed, "level": self.config.data.level}
         gained = []
-        for trial in noisy_speech(own_share(self.dev, accelerator), self.dev_noise, self.store, **drawn):  # type: ignore[arg-type]
+        own = share(self.dev, processes.rank, processes.count)
+        for trial in noisy_speech(own, self.dev_noise, self.store, **drawn):  # type: ignore[arg-type]
             noisy, clean = (torch.from_numpy(wave)[None] for wave in (trial.noisy, trial.clean))
             estimate = model.denoise(noisy.to(device)).cpu()
             gained.append(float(si_sdr_db(estimate, clean) - si_sdr_db(noisy, clean)))
-        gained = gather_object(gained)
+        gained = joined(processes.gather(gained))
         mean = sum(gained) / len(gained)
         return Score(mean, {"dev_si_sdr_improvement_db": mean}, f"dev SI-SDR +{mean:.2f} dB")
 

@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -15,6 +16,7 @@ from drsn_audio.config import ConfigError, DataConfig, ExperimentConfig, config_
 from drsn_audio.errors import InputError
 from drsn_audio.evaluation.provenance import provenance
 from drsn_audio.files import write_whole
+from drsn_audio.reports.runs import flat
 from drsn_audio.training.resume import Position, resumable
 
 NAME = "training.json"
@@ -37,7 +39,8 @@ class RunFolder:
     def __init__(self, config: ExperimentConfig, accelerator: Accelerator, sizes: dict[str, int], total_steps: int):
         self.path, self.config, self.is_main = Path(config.run), config, accelerator.is_main_process
         self._lock: BinaryIO | None = None
-        self._began = time.perf_counter()
+        self._begun = False
+        self._began_s = time.perf_counter()
         self.facts: dict[str, Any] = {
             "schema": 1, "status": "running", "reason": "", "step": 0, "total_steps": total_steps, "epoch": 0,
             "seed": config.seed, **sizes, "processes": accelerator.num_processes,
@@ -52,7 +55,10 @@ class RunFolder:
             lock(self._lock, self.path)
         return self
 
-    def __exit__(self, *exception: object) -> None:
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        if error is not None and self._begun and self.facts["status"] == "running":
+            with suppress(OSError):  # a full disk may be what is wrong
+                self._write("failed", " ".join(str(error).split())[:300] or type(error).__name__)
         if self._lock is not None:
             self._lock.close()
 
@@ -95,18 +101,23 @@ class RunFolder:
                     half.unlink()
             write_whole(self.path / "config.yaml", config_to_yaml(self.config).encode(), sync=True)
             (self.path / "stopped.json").unlink(missing_ok=True)
+        self._begun = True
         self.note(position)
 
     def seconds(self, position: Position) -> float:
         """Of training, all parts of it together."""
-        return position.seconds + time.perf_counter() - self._began
+        return position.seconds + time.perf_counter() - self._began_s
 
     def note(self, position: Position, status: str = "running", reason: str = "") -> None:
         """Write down how far it has come."""
         self.facts |= {
-            "status": status, "reason": reason, "step": position.step, "epoch": position.epoch,
-            "seconds": round(self.seconds(position), 3), "checkpoint_seconds": round(position.checkpoint_seconds, 3),
+            "step": position.step, "epoch": position.epoch, "seconds": round(self.seconds(position), 3),
+            "checkpoint_seconds": round(position.checkpoint_seconds, 3),
         }  # fmt: skip
+        self._write(status, reason)
+
+    def _write(self, status: str, reason: str) -> None:
+        self.facts |= {"status": status, "reason": reason}
         if self.is_main:
             write_whole(self.path / NAME, (json.dumps(self.facts, indent=1) + "\n").encode())
 
@@ -121,14 +132,6 @@ def fingerprints(data: DataConfig) -> dict[str, dict[str, Any]]:
         if name and path.is_file():
             blob = path.read_bytes()
             found[str(name)] = {"sha256": hashlib.sha256(blob).hexdigest(), "bytes": len(blob)}
-    return found
-
-
-def flat(nested: dict[str, Any], above: str = "") -> dict[str, Any]:
-    """{"a": {"b": 1}} -> {"a.b": 1}."""
-    found: dict[str, Any] = {}
-    for key, value in nested.items():
-        found |= flat(value, f"{above}{key}.") if isinstance(value, dict) else {f"{above}{key}": value}
     return found
 
 

@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 import logging
-from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import torch
 from accelerate import Accelerator
-from accelerate.utils import gather_object
 
 from drsn_audio.config import ConfigError, ExperimentConfig, TrainConfig
 from drsn_audio.datasets.batch import Batch
@@ -19,12 +16,13 @@ from drsn_audio.datasets.draws import draw_generator
 from drsn_audio.datasets.keyword import Clip, TrainingClips, keyword_clips
 from drsn_audio.datasets.manifests import AudioStore, read_cuts
 from drsn_audio.datasets.noise_pool import NoisePool
+from drsn_audio.datasets.shard_order import shard_order
 from drsn_audio.datasets.surroundings import RoomPool
 from drsn_audio.evaluation.keyword import num_samples, run_trials
 from drsn_audio.models.model import AudioModel, Augment
+from drsn_audio.processes import Processes
 from drsn_audio.training.augment import draw_masks, spec_augment
 from drsn_audio.training.calibrate import DEV_SNR_DB, calibrate, describe_calibration
-from drsn_audio.training.processes import own_share
 from drsn_audio.training.segments import Carried, stretch_loss
 from drsn_audio.training.task import Losses, RowsPlan, Score
 
@@ -43,7 +41,8 @@ class KeywordTask:
         self.dev_noise = NoisePool(config.data.noise_dev, store)
         rooms = RoomPool(config.data.rooms, store) if config.data.rooms else None
         drawn = config.augment, config.seed, rooms, config.data.level
-        self.plan = RowsPlan(len(clips), config.train.batch_size, config.seed)
+        order = shard_order(clips, store, config.data.shard_window, config.seed)
+        self.plan = RowsPlan(len(clips), config.train.batch_size, config.seed, order)
         self.dataset = TrainingClips(clips, noise, store, stretch_samples(model, config.train), *drawn)
         self.log_prior = class_log_prior(clips, len(config.model.labels))
         self.carried = Carried(config.train.carry_share) if config.train.stretch_s else None
@@ -53,16 +52,10 @@ class KeywordTask:
             return stretch_step(model, batch, self.config, accelerator, step, self.carried)
         return training_step(model, batch, self.config, accelerator, step, self.log_prior.to(accelerator.device))
 
-    def score(self, model: AudioModel, accelerator: Accelerator) -> Score:
-        drawn = {"snr_db": DEV_SNR_DB, "draws": 1, "seed": self.config.evaluate.seed}
-        own = own_share(self.dev, accelerator)
-        trials = run_trials(model, own, self.dev_noise, self.store, **drawn) if own else []  # type: ignore[arg-type]
-        found = [((t.noise_kind, t.snr_db), int(t.correct.sum()), len(t.correct)) for t in trials]
-        right, asked = Counter[Any](), Counter[Any]()
-        for condition, correct, count in gather_object(found):
-            right[condition] += correct
-            asked[condition] += count
-        accuracy = sum(right[condition] / count for condition, count in asked.items()) / len(asked)
+    def score(self, model: AudioModel, processes: Processes) -> Score:
+        drawn = {"snr_db": DEV_SNR_DB, "draws": 1, "seed": self.config.evaluate.seed, "processes": processes}
+        trials = run_trials(model, self.dev, self.dev_noise, self.store, **drawn)  # type: ignore[arg-type]
+        accuracy = sum(t.accuracy for t in trials) / len(trials)
         return Score(accuracy, {"dev_accuracy": accuracy}, f"dev accuracy {accuracy:.1%}")
 
     def finish(self, checkpoint: Path) -> None:

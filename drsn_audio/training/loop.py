@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 import torch
-from accelerate.utils import gather_object, set_seed
+from accelerate.utils import set_seed
 from torch import Tensor
 
 from drsn_audio.config import ExperimentConfig, config_to_dict
@@ -24,6 +24,7 @@ from drsn_audio.evaluation.provenance import provenance
 from drsn_audio.files import write_whole
 from drsn_audio.models.checkpoint import save_checkpoint
 from drsn_audio.models.model import AudioModel, count_multiply_adds, count_parameters
+from drsn_audio.processes import Processes
 from drsn_audio.training.denoising import DenoisingTask
 from drsn_audio.training.folder import RunFolder
 from drsn_audio.training.joint import JointTask
@@ -32,7 +33,7 @@ from drsn_audio.training.learner import Learner
 from drsn_audio.training.pictures import draw_pictures
 from drsn_audio.training.processes import seed_step, start_processes
 from drsn_audio.training.resume import CheckpointClock, Position, newest_position, remove_positions, save_position
-from drsn_audio.training.settings import check_settings
+from drsn_audio.training.settings import check_settings, fix_algorithms
 from drsn_audio.training.shares import Share, Shares, make_loader
 from drsn_audio.training.start import start_from
 from drsn_audio.training.stopping import LossGuard, Signals, Stopped
@@ -66,6 +67,7 @@ def train(config: ExperimentConfig) -> Path:
     config = with_labels(config)
     if config.train.threads:
         torch.set_num_threads(config.train.threads)
+    fix_algorithms(config.train)
     set_seed(config.seed)
     accelerator = start_processes(config.train)
     model = AudioModel(config.model)
@@ -94,7 +96,6 @@ def train(config: ExperimentConfig) -> Path:
             task.finish(best)
             folder.note(position, "finished")
             remove_positions(folder.path)
-    accelerator.end_training()
     return best
 
 
@@ -113,8 +114,8 @@ class Training:
         self.config, self.task, self.learner, self.folder = config, task, learner, folder
         self.position, self.info, self.total_steps = position, info, folder.facts["total_steps"]
         self.accelerator, self.device = learner.accelerator, learner.accelerator.device
-        rank, ranks = self.accelerator.process_index, self.accelerator.num_processes
-        self.shares = Shares(task.plan, rank, ranks, config.train.accumulate)
+        self.processes = Processes(self.accelerator.process_index, self.accelerator.num_processes)
+        self.shares = Shares(task.plan, self.processes.rank, self.processes.count, config.train.accumulate)
         self.loader = make_loader(task.dataset, self.shares, config.train.workers, self.device)
         self.guard = LossGuard(config.train.explosion, position.losses)
         self.signals, self.clock = Signals(), CheckpointClock(config.train)
@@ -181,7 +182,7 @@ class Training:
     def score(self, seconds: float) -> None:
         """On the development set; `seconds` are what training the epoch took."""
         where, epoch = self.position, self.position.epoch + 1
-        score = self.task.score(self.learner.averaged, self.accelerator)
+        score = self.task.score(self.learner.averaged, self.processes)
         names = ["last"]
         if where.best is None or score.better > where.best.better:
             where.best = score
@@ -213,7 +214,7 @@ class Training:
         """The loss is not fit to be learnt from: the weights stay what they were, and what was heard is noted."""
         where, path = self.position, self.folder.path / "stopped.json"
         unfit = [ids for loss, ids in heard if not torch.isfinite(loss)] or [ids for _, ids in heard]
-        ids = gather_object([id for each in unfit for id in each])
+        ids = [id for of_process in self.processes.gather(unfit) for each in of_process for id in each]
         if self.accelerator.is_main_process:
             facts = {"step": where.step, "losses": {name: str(value) for name, value in losses.items()}}
             write_whole(path, (json.dumps({**facts, "utterances": ids}, indent=2) + "\n").encode())

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TypeVar
+import logging
+import os
 
 import torch
 from accelerate import Accelerator
@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from drsn_audio.config import ConfigError, TrainConfig
 
-T = TypeVar("T")
+log = logging.getLogger("drsn_audio")
 
 
 def start_processes(config: TrainConfig) -> Accelerator:
@@ -21,16 +21,17 @@ def start_processes(config: TrainConfig) -> Accelerator:
     Raises:
         ConfigError: a precision that is unknown, or that the device does not have.
     """
+    precision = "no" if config.precision == "fp32" else config.precision  # accelerate's word for none that is mixed
+    launched = os.environ.get("ACCELERATE_MIXED_PRECISION", "no")
+    if launched not in ("no", precision):
+        log.warning("accelerate's mixed_precision=%s is not used: train.precision=%s says", launched, config.precision)
     AcceleratorState._reset_state()  # global: an earlier call may have had another precision
     try:
-        return Accelerator(cpu=config.device == "cpu", mixed_precision=config.precision)
+        # Else accelerate takes several processes without a GPU for one each.
+        cpu = config.device == "cpu" or not (torch.cuda.is_available() or torch.backends.mps.is_available())
+        return Accelerator(cpu=cpu, mixed_precision=precision)
     except ValueError as error:
         raise ConfigError(f"train.precision={config.precision}: {error}") from None
-
-
-def own_share(items: Sequence[T], accelerator: Accelerator) -> list[T]:
-    """Every n-th of the items, for the n-th process."""
-    return [items[index] for index in range(accelerator.process_index, len(items), accelerator.num_processes)]
 
 
 def add_up(model: nn.Module, figures: Tensor, accelerator: Accelerator) -> Tensor:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 
 import torch
@@ -14,6 +15,15 @@ DEVICES: dict[str, Callable[[], bool]] = {
     "cuda": torch.cuda.is_available,
     "mps": torch.backends.mps.is_available,
 }
+
+
+def fix_algorithms(config: TrainConfig) -> None:
+    """With train.deterministic, those of which a GPU, too, gives the same bits each time; a warning tells where there
+    is none.
+    """
+    if config.deterministic:
+        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # read when the GPU is first used
+    torch.use_deterministic_algorithms(config.deterministic, warn_only=True)
 
 
 def check_settings(config: TrainConfig) -> None:

@@ -46,7 +46,7 @@ def smoke_config(config: ExperimentConfig, folder: Path) -> ExperimentConfig:
         max_padded_s=min(config.train.max_padded_s, 12.0),
         device="cpu",
         workers=0,
-        precision="no",  # a CPU may know no other
+        precision="fp32",  # a CPU may know no other
     )
     augment = dataclasses.replace(config.augment, reverb_share=0.0)
     return dataclasses.replace(config, run=str(folder), init="", data=data, augment=augment, train=train)

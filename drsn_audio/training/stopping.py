@@ -15,11 +15,11 @@ FIRST = 50  # of them, before which none is too large: at its beginning training
 
 
 class Stopped(KeyboardInterrupt):
-    """A signal has asked for it. `number` is the signal's."""
+    """Asked for by a `signal`, of which this is the number."""
 
-    def __init__(self, message: str, number: int):
+    def __init__(self, message: str, signal: int):
         super().__init__(message)
-        self.number = number
+        self.signal = signal
 
 
 class Signals:

@@ -12,7 +12,9 @@ from torch.utils.data import Dataset
 
 from drsn_audio.datasets.batch import Batch
 from drsn_audio.datasets.draws import plan_batches
+from drsn_audio.datasets.shard_order import ShardOrder
 from drsn_audio.models.model import AudioModel
+from drsn_audio.processes import Processes
 from drsn_audio.training.segments import Carried
 
 
@@ -48,17 +50,20 @@ class Plan(Protocol):
 
 
 class RowsPlan:
-    """Rows that are all of one length and are made anew each epoch, as (epoch, index)."""
+    """Rows that are all of one length and are made anew each epoch, as (epoch, index); in `order`, if they are in
+    shards.
+    """
 
-    def __init__(self, rows: int, batch_size: int, seed: int):
-        self.rows, self.batch_size, self.seed = rows, batch_size, seed
+    def __init__(self, rows: int, batch_size: int, seed: int, order: ShardOrder | None = None):
+        self.rows, self.batch_size, self.seed, self.order = rows, batch_size, seed, order
 
     def batches(self, epoch: int) -> list[list[tuple[int, int]]]:
-        planned = plan_batches(self.rows, self.batch_size, self.seed, epoch)
+        order = self.order.order(epoch) if self.order else None
+        planned = plan_batches(self.rows, self.batch_size, self.seed, epoch, order)
         return [[(epoch, index) for index in batch] for batch in planned]
 
     def steps(self, epochs: int) -> int:
-        return epochs * len(plan_batches(self.rows, self.batch_size, self.seed, 0))
+        return epochs * len(plan_batches(self.rows, self.batch_size, self.seed, 0, range(self.rows)))
 
 
 class Task(Protocol):
@@ -77,8 +82,8 @@ class Task(Protocol):
         """Mix, forward, and the losses of a batch or of a piece of it."""
         ...
 
-    def score(self, model: AudioModel, accelerator: Accelerator) -> Score:
-        """On the development set, of which each process hears a share; all have the result."""
+    def score(self, model: AudioModel, processes: Processes) -> Score:
+        """On the development set, of which each process hears a share; all get the result."""
         ...
 
     def finish(self, checkpoint: Path) -> None:

@@ -7,9 +7,9 @@ import logging
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from accelerate import Accelerator
-from accelerate.utils import gather_object
 from torch import Tensor
 
 from drsn_audio.config import ConfigError, ExperimentConfig
@@ -17,6 +17,7 @@ from drsn_audio.corpora.prepare import write_faults
 from drsn_audio.datasets.batch import Batch
 from drsn_audio.datasets.manifests import AudioStore, read_cuts
 from drsn_audio.datasets.noise_pool import NoisePool
+from drsn_audio.datasets.shard_order import ShardOrder, shard_order
 from drsn_audio.datasets.strings import TrainingStrings
 from drsn_audio.datasets.surroundings import RoomPool
 from drsn_audio.datasets.utterances import (
@@ -30,9 +31,9 @@ from drsn_audio.decoding.units import CHARACTERS, Units, piece_labels
 from drsn_audio.evaluation.transcripts import run_transcripts
 from drsn_audio.metrics.wer import character_errors, word_errors
 from drsn_audio.models.model import AudioModel
+from drsn_audio.processes import Processes
 from drsn_audio.training.augment import draw_masks, spec_augment
 from drsn_audio.training.calibrate import DEV_SNR_DB
-from drsn_audio.training.processes import own_share
 from drsn_audio.training.task import Losses, RowsPlan, Score
 
 log = logging.getLogger("drsn_audio")
@@ -57,20 +58,31 @@ def with_labels(config: ExperimentConfig) -> ExperimentConfig:
 
 
 class SecondsPlan:
-    """Utterances of like length, as many as fit into so many seconds, as (epoch, index, samples of the row)."""
+    """Utterances of like length, as many as fit into so many seconds, as (epoch, index, samples of the row); in
+    `order`, if they are in shards.
+    """
 
-    def __init__(self, samples: list[int], sample_rate: int, max_padded_s: float, seed: int):
-        self.samples, self.max_padded_s, self.seed = samples, max_padded_s, seed
-        self.seconds = [count / sample_rate for count in samples]
+    def __init__(
+        self,
+        samples: list[int],
+        sample_rate: int,
+        max_padded_s: float,
+        seed: int,
+        order: ShardOrder | None = None,
+    ):
+        self.samples, self.max_padded_s, self.seed, self.order = np.array(samples), max_padded_s, seed, order
+        self.seconds = self.samples / sample_rate
 
     def batches(self, epoch: int) -> list[list[tuple[int, int, int]]]:
-        return [
-            [(epoch, index, max(self.samples[each] for each in batch)) for index in batch]
-            for batch in plan_by_seconds(self.seconds, self.max_padded_s, self.seed, epoch)
-        ]
+        longest = [(batch, int(self.samples[batch].max())) for batch in self._planned(epoch)]
+        return [[(epoch, index, samples) for index in batch] for batch, samples in longest]
 
     def steps(self, epochs: int) -> int:
-        return sum(len(plan_by_seconds(self.seconds, self.max_padded_s, self.seed, epoch)) for epoch in range(epochs))
+        return sum(len(self._planned(epoch)) for epoch in range(epochs))
+
+    def _planned(self, epoch: int) -> list[list[int]]:
+        blocks = self.order.blocks(epoch) if self.order else None
+        return plan_by_seconds(self.seconds, self.max_padded_s, self.seed, epoch, blocks)
 
 
 class TranscriptionTask:
@@ -110,7 +122,8 @@ class TranscriptionTask:
         Path(config.run).mkdir(parents=True, exist_ok=True)
         write_faults(left_out, Path(config.run))
         samples = [row_samples(each.duration_s, config.augment.speed[0], rate, model.block) for each in kept]
-        plan = SecondsPlan(samples, rate, config.train.max_padded_s, config.seed)
+        order = shard_order(kept, self.store, config.data.shard_window, config.seed)
+        plan = SecondsPlan(samples, rate, config.train.max_padded_s, config.seed, order)
         return TrainingUtterances(kept, noise, self.store, *drawn), plan
 
     def losses(self, model: AudioModel, batch: Batch, accelerator: Accelerator, step: int) -> Losses:
@@ -130,20 +143,21 @@ class TranscriptionTask:
         )
         return Losses(named, (batch.target >= 0).sum().clamp(min=1))
 
-    def score(self, model: AudioModel, accelerator: Accelerator) -> Score:
+    def score(self, model: AudioModel, processes: Processes) -> Score:
         drawn = {"snr_db": DEV_SNR_DB, "draws": 1, "seed": self.config.evaluate.seed, "level": self.config.data.level}
-        own, written = own_share(self.dev, accelerator), []
-        if own:
-            written = run_transcripts(model, own, self.dev_noise, self.store, units=self.units, **drawn)  # type: ignore[arg-type]
-        said: dict[Any, tuple[list[str], list[str]]] = {}
-        for one in gather_object(written):
-            references, hypotheses = said.setdefault((one.noise_kind, one.snr_db), ([], []))
-            references += one.references
-            hypotheses += one.hypotheses
-        words = {condition: word_errors(*texts).rate for condition, texts in said.items()}
-        letters = [character_errors(*texts).rate for texts in said.values()]
-        wer, cer = sum(words.values()) / len(words), sum(letters) / len(letters)
-        figures = {"dev_wer": wer, "dev_cer": cer, "dev_wer_clean": words["clean", None]}
+        written = run_transcripts(
+            model,
+            self.dev,
+            self.dev_noise,
+            self.store,
+            units=self.units,
+            processes=processes,
+            **drawn,  # type: ignore[arg-type]
+        )
+        words = [word_errors(one.references, one.hypotheses).rate for one in written]
+        letters = [character_errors(one.references, one.hypotheses).rate for one in written]
+        wer, cer = sum(words) / len(words), sum(letters) / len(letters)
+        figures = {"dev_wer": wer, "dev_cer": cer, "dev_wer_clean": words[0]}
         return Score(-(wer if self.units.kind == "words" else cer), figures, f"dev WER {wer:.1%}, CER {cer:.1%}")
 
     def finish(self, checkpoint: Path) -> None:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from drsn_audio.files import write_whole
+from drsn_audio.training.sums import Sums
 from drsn_audio.training.task import Score
 
 if TYPE_CHECKING:
@@ -28,6 +28,7 @@ log = logging.getLogger("drsn_audio")
 LINE_EVERY_S = 30.0  # where there is no terminal for a bar
 RECENT_STEPS = 50  # that the throughput of the bar is taken of
 SCALARS_EVERY = 10  # steps
+TAIL_BYTES = 1 << 16  # of a log, that are looked at first
 
 
 class Watch:
@@ -48,7 +49,7 @@ class Watch:
         from torch.utils.tensorboard import SummaryWriter  # takes half a second to import
 
         self.total_steps = total_steps
-        self.sums = _Sums(**state) if state else _Sums()
+        self.sums = Sums(**state) if state else Sums()
         self.log, self.steps = run / "log.jsonl", run / "steps.jsonl"
         if step:
             cut_log(self.log, step, self.sums.epoch if state else None)
@@ -146,7 +147,7 @@ class Watch:
         self.progress.update(self.task, description=words)
         if not self.bar:
             log.info("%s (step %d of %d, %s)", words, step, self.total_steps, self._rates())
-        self.sums = _Sums(epoch=epoch)
+        self.sums = Sums(epoch=epoch)
         self.last = self.said = time.perf_counter()
 
     def pictures(self, step: int, figures: Mapping[str, Figure]) -> None:
@@ -185,59 +186,27 @@ class Watch:
         return ", ".join(f"{rate:.3g} {unit}" if rate < 1000 else f"{rate:.0f} {unit}" for rate, unit in rates)
 
 
-class _Sums:
-    """Of the steps since the last epoch that was logged, which is `epoch`."""
-
-    def __init__(
-        self,
-        epoch: int = 0,
-        steps: int = 0,
-        losses: Mapping[str, tuple[float, int]] | None = None,
-        rows: int = 0,
-        sound_s: float = 0.0,
-        seconds: float = 0.0,
-    ):
-        self.epoch, self.steps, self.rows, self.sound_s, self.seconds = epoch, steps, rows, sound_s, seconds
-        self.losses = {name: (total, count) for name, (total, count) in (losses or {}).items()}
-
-    def add(self, losses: Mapping[str, float], rows: int, sound_s: float, seconds: float) -> None:
-        for name, value in losses.items():
-            total, count = self.losses.get(name, (0.0, 0))
-            self.losses[name] = total + value, count + 1
-        self.steps += 1
-        self.rows += rows
-        self.sound_s += sound_s
-        self.seconds += seconds
-
-    def means(self) -> dict[str, float]:
-        return {name: total / count for name, (total, count) in self.losses.items()}
-
-    def per_second(self) -> dict[str, float]:
-        seconds = max(self.seconds, 1e-9)
-        return {
-            "steps_per_s": self.steps / seconds,
-            "rows_per_s": self.rows / seconds,
-            "sound_s_per_s": self.sound_s / seconds,
-        }
-
-    def state(self) -> dict[str, Any]:
-        return {**vars(self), "losses": {name: list(pair) for name, pair in self.losses.items()}}
-
-
 def cut_log(path: Path, step: int, epoch: int | None = None) -> None:
-    """Of a log of JSON lines leave those whose "step" is not beyond `step` (and whose "epoch" is not beyond `epoch`).
-
-    A line that is not whole, as a kill leaves it, goes too. A log that is not there is left so.
+    """Cut off a log of JSON lines behind the last whole one whose "step" is not beyond `step` (and whose "epoch" is
+    not beyond `epoch`): what a kill has left. It is read from its end, so that a long one takes no longer.
 
     Raises:
         OSError: it cannot be read or written.
     """
     if not path.exists():
         return
-    lines = path.read_bytes().splitlines(keepends=True)
-    kept = [line for line in lines if _is_kept(line, step, epoch)]
-    if len(kept) < len(lines):
-        write_whole(path, b"".join(kept))
+    with path.open("r+b") as file:
+        end, size = file.seek(0, os.SEEK_END), TAIL_BYTES
+        while True:
+            begin = file.seek(max(0, end - size))
+            lines = file.read().splitlines(keepends=True)
+            if begin:
+                begin += len(lines.pop(0))  # of which the beginning is missing
+            kept = [place for place, line in enumerate(lines) if _is_kept(line, step, epoch)]
+            if kept or not begin:
+                file.truncate(begin + sum(map(len, lines[: kept[-1] + 1] if kept else [])))
+                return
+            size *= 4
 
 
 def _is_kept(line: bytes, step: int, epoch: int | None) -> bool:

@@ -8,8 +8,8 @@ import json
 import logging
 import os
 import sys
-from collections.abc import Iterator
-from contextlib import nullcontext
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,12 +18,14 @@ import numpy as np
 from drsn_audio.decoding.transcript import Transcript
 from drsn_audio.errors import BAD_INPUT, InputError, one_line
 from drsn_audio.hearing import MIN_DURATION_S, Hearing
+from drsn_audio.processes import ALONE, Processes
 from drsn_audio.transcribing.inputs import Input, find_inputs
 from drsn_audio.transcribing.journal import Journal
 from drsn_audio.transcribing.options import SUBTITLES, given_of_beam
 from drsn_audio.transcribing.outputs import OutFolder, as_dict, render
 from drsn_audio.transcribing.progress import ProgressLine
 from drsn_audio.transcribing.references import References, Score, read_references, score_lines
+from drsn_audio.transcribing.shares import hear_shares
 from drsn_audio.transcribing.transcriber import Transcriber
 
 if TYPE_CHECKING:
@@ -35,17 +37,28 @@ log = logging.getLogger("drsn_audio")
 HOPELESS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.EACCES, errno.EPERM)
 
 
-def run(options: argparse.Namespace, model: Transcriber) -> int:
-    """Returns the exit status: 0, or 2 where a sound could not be transcribed; the others are."""
+def run(options: argparse.Namespace, model: Transcriber, processes: Processes = ALONE) -> int:
+    """Returns the exit status: 0, or 2 where a sound could not be transcribed; the others are.
+
+    Of several processes, each hears its share; then the main one, which finds all of it in the journal, gives it as a
+    single one would. The others return 0.
+    """
     beam = beam_config(options, model)
     references = read_references(options.reference, options.paths) if options.reference else References()
     score = Score(references, model.as_written) if options.reference else None
     shown = not options.quiet and sys.stderr.isatty()
-    with ProgressLine(shown) as line, journal_of(options, model, beam) as journal:
-        work = _Work(options, Hearing(model.sample_rate), journal, references, score, line)
-        answers = model.hear(work.sounds(), MIN_DURATION_S, beam=beam, progress=line.heard, in_order=not options.out)
+    hearing = Hearing(model.sample_rate)
+    with ProgressLine(shown) as line, journal_of(options, model, beam, processes) as journal:
         try:
-            for given, answer in answers:
+            failed: dict[str, str] = {}
+            if processes.count > 1:
+                failed = hear_shares(options.paths, hearing, model, journal, processes, beam, line)
+            if not processes.is_main:
+                return 0
+            work = _Work(options, hearing, journal, references, score, line, failed)
+            for given, answer in model.hear(
+                work.sounds(), MIN_DURATION_S, beam=beam, progress=line.heard, in_order=not options.out
+            ):
                 work.answer(given, answer)
         except KeyboardInterrupt:
             raise KeyboardInterrupt("stopped; with --resume it goes on from here" if options.out else "") from None
@@ -68,16 +81,23 @@ def beam_config(options: argparse.Namespace, model: Transcriber) -> BeamConfig |
     return beam.beam_config(model.info, **given)
 
 
-def journal_of(options: argparse.Namespace, model: Transcriber, beam: BeamConfig | None) -> Any:
-    """The journal of the folder; without one a context of None."""
-    if not options.out:
-        return nullcontext()
+@contextmanager
+def journal_of(
+    options: argparse.Namespace, model: Transcriber, beam: BeamConfig | None, processes: Processes = ALONE
+) -> Iterator[Any]:
+    """The journal of the folder; without one None, but of several processes one for as long as they work."""
+    if not options.out and processes.count == 1:
+        yield None
+        return
     decoder: dict[str, Any] = {} if beam is None else dict(vars(beam))
     for name in ("language_model", "lexicon"):
         if decoder.get(name):
             status = os.stat(decoder[name])
             decoder[name] = [os.path.abspath(decoder[name]), status.st_size, status.st_mtime_ns]
-    return Journal(Path(options.out), {"model": model.info.get("sha256"), "decoder": decoder}, options.resume)
+    request = {"model": model.info.get("sha256"), "decoder": decoder}
+    with ExitStack() as opened:
+        folder = options.out or opened.enter_context(processes.scratch())
+        yield opened.enter_context(Journal(Path(folder), request, options.resume, processes))
 
 
 class _Work:
@@ -91,14 +111,16 @@ class _Work:
         references: References,
         score: Score | None,
         line: ProgressLine,
+        failed: Mapping[str, str],
     ):
+        """`failed`: what is wrong, by key, with sounds that were tried already."""
         self.status = 0
         self._places: list[str] = options.paths
         self._form: str = options.format
         self._folder = OutFolder(Path(options.out), options.format) if options.out else None
         self._as_json = options.json or (options.format == "json" and not options.out)
         self._hearing, self._journal = hearing, journal
-        self._references, self._score, self._line = references, score, line
+        self._references, self._score, self._line, self._failed = references, score, line, failed
 
     def sounds(self) -> Iterator[tuple[Input, Iterator[np.ndarray]]]:
         """Those that no earlier run has heard; a place where there is none has failed, the others go on."""
@@ -106,10 +128,12 @@ class _Work:
             try:
                 for given in find_inputs(place, self._hearing):
                     earlier = self._journal.earlier(given) if self._journal else None
-                    if earlier is None:
-                        yield given, given.blocks()
-                    else:
+                    if earlier is not None:
                         self._give(given, earlier)
+                    elif given.key in self._failed:
+                        self._fail(given, InputError(self._failed[given.key]))
+                    else:
+                        yield given, given.blocks()
             except InputError as error:
                 self._fail(place, error)
 

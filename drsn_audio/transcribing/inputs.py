@@ -81,17 +81,11 @@ def _file_blocks(path: Path, hearing: Hearing) -> Callable[[], Blocks]:
 
 def _cut_blocks(path: Path, cut: dict[str, Any], hearing: Hearing) -> Callable[[], Blocks]:
     """A cut that is a whole file is read in blocks; of another all is read."""
-    if _is_whole(cut):
+    from drsn_audio.datasets.cut_parts import is_whole
+
+    if is_whole(cut):
         return _file_blocks(path, hearing)
     return lambda: iter([_load(path, cut, hearing.sample_rate)])
-
-
-def _is_whole(cut: dict[str, Any]) -> bool:
-    recording = cut["recording"]
-    missing_s = recording["duration"] - cut["duration"]
-    one_channel = len(recording.get("channel_ids") or [0]) == 1
-    plain = not recording.get("transforms")
-    return cut["start"] == 0 and abs(missing_s) * recording["sampling_rate"] < 1 and one_channel and plain
 
 
 def _load(path: Path, cut: dict[str, Any], sample_rate: int) -> np.ndarray:

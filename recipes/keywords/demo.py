@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import shutil
 import time
 from pathlib import Path
 
@@ -49,6 +50,7 @@ def demo() -> None:
     print(CORPORA["synthetic-noise"](None, run / "data" / "noise", count=40, duration_s=10.0))
 
     console.rule("2 of 4: training")
+    shutil.rmtree(run / "resume", ignore_errors=True)  # of a demo that was stopped: this one begins anew
     train(config)
 
     console.rule("3 of 4: test, on voices and noise that training never heard")

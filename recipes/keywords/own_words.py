@@ -165,7 +165,7 @@ def _recordings(request: Request) -> list[Cut]:
     )
     for path, reason, _ in prepared.skipped:
         print(f"left out: {path}: {reason}")
-    cuts = read_cuts(prepared.manifests.values())
+    cuts = list(read_cuts(prepared.manifests.values()))
     if any(own_data.word_of(cut) == SILENCE for cut in cuts):
         raise ConfigError(f"{request.data}: {SILENCE}/ is no word: put its recordings into the folder of noise=")
     return cuts

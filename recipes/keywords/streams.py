@@ -81,7 +81,7 @@ def make(names: list[str], manifests: Path, out: Path, seed: int, progress: Prog
         store = AudioStore(SAMPLE_RATE, STORE_BYTES)
         noise = [replace(source, manifest=str(manifests / source.manifest)) for source in SETS[name].noise]
         pool, speech = NoisePool(noise, store), manifests / SETS[name].speech
-        plans = plan(name, read_cuts([speech]), pool, seed)
+        plans = plan(name, list(read_cuts([speech])), pool, seed)
         named = [{"manifest": each.manifest, "kinds": each.kinds, "folds": each.folds} for each in noise]
         made_of = {"speech": str(speech), "noise": named}  # for who asks whose recordings a model was tuned on
         hours: dict[str, float] = {}

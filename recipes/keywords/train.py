@@ -14,6 +14,7 @@ from pathlib import Path
 
 from drsn_audio.cli import guarded
 from drsn_audio.config import ConfigError, load_config
+from drsn_audio.processes import here
 
 
 def main() -> int:
@@ -49,7 +50,9 @@ def main() -> int:
         config = load_config(options.config, options.overrides)
         if options.smoke:
             config = smoke_config(config, Path(f"{config.run}-smoke"))
-        print(f"best checkpoint: {train(config)}")
+        best = train(config)
+        if here().is_main:
+            print(f"best checkpoint: {best}")
 
     return guarded(run)
 

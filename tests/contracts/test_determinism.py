@@ -21,11 +21,11 @@ from torch.utils.data import DataLoader
 
 from drsn_audio.config import AugmentConfig, DataConfig, NoiseSource
 from drsn_audio.datasets.batch import Batch, collate
-from drsn_audio.datasets.draws import rank_share
 from drsn_audio.datasets.keyword import EvaluationClips, TrainingClips, keyword_clips
 from drsn_audio.datasets.manifests import AudioStore, read_cuts
 from drsn_audio.datasets.noise_pool import NoisePool
 from drsn_audio.training import keyword, loop
+from drsn_audio.training.shares import share_batch
 from drsn_audio.training.task import RowsPlan
 
 RATE = 16000
@@ -143,10 +143,11 @@ def test_ranks_and_batch_sizes_change_nothing(seed, epoch, batch_size, ranks, tr
     planned = plan(dataset, batch_size, seed, epoch)
     single = hear(dataset, planned)
     assert_same(single, alone(seed, epoch))
-    shares = [hear(training(seed), rank_share(planned, rank, ranks)) for rank in range(ranks)]
+    shared = [[share_batch(batch, rank, ranks, 1)[0] for batch in planned] for rank in range(ranks)]
+    shares = [hear(training(seed), [share.keys for share in of_rank if share.counts]) for of_rank in shared]
     assert sum(map(len, shares)) == len(single)  # none in two shares
     union = {name: one for share in shares for name, one in share.items()}
-    assert {name: one[1:] for name, one in union.items()} == {name: one[1:] for name, one in single.items()}
+    assert_same(union, single)
 
 
 @pytest.mark.filterwarnings("ignore:This DataLoader will create")  # more workers than there are cores

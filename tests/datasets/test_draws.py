@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from drsn_audio.datasets.draws import draw_generator, plan_batches, rank_share
+from drsn_audio.datasets.draws import draw_generator, plan_batches
 
 
 def test_a_draw_depends_on_its_names_alone():
@@ -45,24 +45,3 @@ def test_the_single_rest_joins_the_batch_before():
 def test_seeds_and_epochs_have_orders_of_their_own():
     orders = {tuple(plan_batches(20, 20, seed, epoch)[0]) for seed in (0, 1) for epoch in (0, 1)}
     assert len(orders) == 4
-
-
-@settings(max_examples=60, deadline=None)
-@given(count=st.integers(0, 70), batch_size=st.integers(2, 40), ranks=st.integers(1, 5), epoch=st.integers(0, 3))
-def test_ranks_share_a_plan_without_loss_or_repetition(count, batch_size, ranks, epoch):
-    plan = plan_batches(count, batch_size, 0, epoch)
-    shares = [rank_share(plan, rank, ranks) for rank in range(ranks)]
-    assert sorted(index for share in shares for batch in share for index in batch) == list(range(count))
-    sizes = [len(share) for share in shares]
-    assert sizes == sorted(sizes, reverse=True)
-    assert sizes[0] - sizes[-1] <= 1
-
-
-def test_ranks_take_turns():
-    assert [rank_share("abcdefg", rank, 3) for rank in range(3)] == [["a", "d", "g"], ["b", "e"], ["c", "f"]]
-
-
-@pytest.mark.parametrize(("rank", "ranks"), [(2, 2), (-1, 2), (0, 0)])
-def test_a_rank_that_is_none(rank, ranks):
-    with pytest.raises(ValueError, match=f"rank {rank} of {ranks}"):
-        rank_share([], rank, ranks)

@@ -19,7 +19,7 @@ def runs(run, tmp_path):
         (folder / "config.yaml").write_text(config_to_yaml(config))
         return folder
 
-    return copied("tones-0"), copied("tones-1", "seed=1"), copied("longer-0", "train.epochs=61")
+    return copied("tones-0", "seed=0"), copied("tones-1", "seed=1"), copied("longer-0", "seed=0", "train.epochs=61")
 
 
 def test_every_run_hears_the_same_trials_as_in_evaluate(recipe, call, runs, tmp_path):

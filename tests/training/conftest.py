@@ -57,6 +57,7 @@ def together() -> Callable[..., None]:
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             port = free.getsockname()[1]
+
         def begin() -> None:
             AcceleratorState._reset_state(reset_partial_state=True)  # what this process has found out of itself
             run()

@@ -40,13 +40,14 @@ def test_it_overfits_a_few_tones(run, config):
 
 
 def test_the_run_folder(run, config):
-    assert load_config(run / "config.yaml") == dataclasses.replace(config, run=str(run))
+    given = load_config(run / "config.yaml")
+    assert given == dataclasses.replace(config, run=str(run), seed=given.seed)
     lines = [json.loads(line) for line in (run / "log.jsonl").read_text().splitlines()]
     assert [line["epoch"] for line in lines] == list(range(1, 61))
     assert lines[-1]["step"] == 60  # 9 words and 2 silences are one batch
     assert lines[-1]["best"] == max(line["dev_accuracy"] for line in lines)
     last, best = (json.loads((run / f"{name}.json").read_text()) for name in ("last", "best"))
-    assert (last["step"], last["seed"], last["labels"]) == (60, 0, ["low", "mid", "high", "silence"])
+    assert (last["step"], last["seed"], last["labels"]) == (60, given.seed, ["low", "mid", "high", "silence"])
     assert best["metrics"]["dev_accuracy"] == lines[-1]["best"]
     assert last["command"]
     assert len(list(run.glob("*.safetensors"))) == 2

@@ -91,6 +91,7 @@ def test_the_spectrograms_are_the_front_ends(make):
     np.testing.assert_allclose(clean, model.frontend(wave)[0][0, 0], rtol=1e-4, atol=1e-4)
     assert noisy.mean() > clean.mean() + 1
     assert figure.axes[0].images[0].get_extent()[:2] == [0, pytest.approx(0.5)]
+    assert figure.axes[0].images[0].origin == "lower"  # frequencies rise
 
 
 def test_thresholds_against_snr(make, monkeypatch):

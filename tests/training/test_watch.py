@@ -9,7 +9,7 @@ import pytest
 
 from drsn_audio.training import watch
 from drsn_audio.training.task import Score
-from drsn_audio.training.watch import Watch
+from drsn_audio.training.watch import Watch, cut_log
 
 STEPS, EPOCH = 60, 20  # in all, and of an epoch
 TIMES = ("seconds", "steps_per_s", "rows_per_s", "sound_s_per_s")
@@ -108,6 +108,17 @@ def test_a_resumed_log_reads_as_if_it_had_never_been_stopped(whole, tmp_path, ke
     assert timeless(tmp_path / "steps.jsonl") == timeless(whole / "steps.jsonl")
     assert timeless(tmp_path / "log.jsonl") == timeless(whole / "log.jsonl")
     assert scalars(tmp_path) == scalars(whole)
+
+
+@pytest.mark.parametrize(("step", "kept"), [(0, 0), (7, 7), (1999, 1999), (2000, 2000), (3000, 2000)])
+def test_a_long_log_is_cut_by_its_end(tmp_path, step, kept):
+    path, padding = tmp_path / "steps.jsonl", "." * 100  # three times what is read first
+    whole = "".join(json.dumps({"step": number, "padding": padding}) + "\n" for number in range(1, 2001))
+    path.write_text(whole + '{"step": 2001, "lo')
+    cut_log(path, step)
+    assert [line["step"] for line in lines(path)] == list(range(1, kept + 1))
+    assert whole.startswith(path.read_text())
+    cut_log(tmp_path / "missing.jsonl", 3)
 
 
 def test_an_epoch_that_is_scored_again_is_logged_once(whole, tmp_path):
