@@ -14,7 +14,7 @@ demo: setup
 	$(BIN)/python recipes/keywords/demo.py
 
 test: setup
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n auto --maxprocesses 8 --dist worksteal
 
 lint: setup
 	$(BIN)/ruff check .

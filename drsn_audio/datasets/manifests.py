@@ -80,8 +80,11 @@ def measured_level_db(id: str, custom: Mapping[str, Any], level: str, required: 
 
 def file_sha256(path: str | Path) -> str:
     """What a report names, so that a reader knows it is the same file; of shards, shards.json."""
-    path = Path(path)
-    return hashlib.sha256((path / INDEX if path.is_dir() else path).read_bytes()).hexdigest()
+    path, found = Path(path), hashlib.sha256()
+    with open(path / INDEX if path.is_dir() else path, "rb") as file:
+        while block := file.read(1 << 20):
+            found.update(block)
+    return found.hexdigest()
 
 
 def load_cut(cut: Cut, sample_rate: int, shards: ShardReader | None = None) -> np.ndarray:

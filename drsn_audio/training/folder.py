@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import time
@@ -13,6 +12,8 @@ from typing import Any, BinaryIO
 from accelerate import Accelerator
 
 from drsn_audio.config import ConfigError, DataConfig, ExperimentConfig, config_to_dict, config_to_yaml, load_config
+from drsn_audio.datasets.manifests import file_sha256
+from drsn_audio.datasets.shard_index import INDEX
 from drsn_audio.errors import InputError
 from drsn_audio.evaluation.provenance import provenance
 from drsn_audio.files import write_whole
@@ -128,10 +129,9 @@ def fingerprints(data: DataConfig) -> dict[str, dict[str, Any]]:
     found = {}
     for name in (*data.train, *data.dev, *noise, *data.strings.speech, *data.rooms, data.sentencepiece):
         path = Path(name)
-        path = path / "shards.json" if path.is_dir() else path
+        path = path / INDEX if path.is_dir() else path
         if name and path.is_file():
-            blob = path.read_bytes()
-            found[str(name)] = {"sha256": hashlib.sha256(blob).hexdigest(), "bytes": len(blob)}
+            found[str(name)] = {"sha256": file_sha256(path), "bytes": path.stat().st_size}
     return found
 
 

@@ -136,13 +136,13 @@ def test_gradients_are_those_of_one_process(name, ways, tasks, listen):
 def test_three_processes_learn_and_one_writes(config, together, tmp_path):
     """The tones, with BatchNorm's statistics of each process's rows: scores as one process has them."""
     folder = tmp_path / "run"
-    train = dataclasses.replace(config.train, batch_size=11)
+    train = dataclasses.replace(config.train, batch_size=11, epochs=40, picture_epochs=0)
     together(3, lambda: loop.train(dataclasses.replace(config, run=str(folder), train=train)))
     lines = [json.loads(line) for line in (folder / "log.jsonl").read_text().splitlines()]
-    assert [line["epoch"] for line in lines] == list(range(1, 61))
-    assert lines[-1]["best"] > 0.9
+    assert [line["epoch"] for line in lines] == list(range(1, 41))
+    assert lines[-1]["best"] > 0.8
     steps = [json.loads(line) for line in (folder / "steps.jsonl").read_text().splitlines()]
-    assert [line["step"] for line in steps] == list(range(1, 61))
+    assert [line["step"] for line in steps] == list(range(1, 41))
     assert {line["rows"] for line in steps} == {11}
     facts = json.loads((folder / "training.json").read_text())
     assert (facts["processes"], facts["status"]) == (3, "finished")
