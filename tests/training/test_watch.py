@@ -103,6 +103,8 @@ def test_a_resumed_log_reads_as_if_it_had_never_been_stopped(whole, tmp_path, ke
         state = json.loads(json.dumps(killed.state()))
         go(killed, kept_at + 1, killed_at)
         killed.file.write('{"step": 9, "los')  # torn by the kill
+    for events in (tmp_path / "tensorboard").iterdir():  # as if of an earlier second: read by name
+        events.rename(events.with_name("events.out.tfevents.0000000001.before"))
     with Watch(tmp_path, STEPS, "title", step=kept_at, state=state) as watching:
         go(watching, kept_at + 1, STEPS)
     assert timeless(tmp_path / "steps.jsonl") == timeless(whole / "steps.jsonl")
