@@ -26,7 +26,7 @@ from drsn_audio.datasets.manifests import AudioStore, read_cuts
 from drsn_audio.datasets.noise_pool import NoisePool
 from drsn_audio.evaluation.keyword import num_samples
 from drsn_audio.models.model import AudioModel, count_parameters
-from drsn_audio.training.augment import spec_augment
+from drsn_audio.training.keyword import masked
 from drsn_audio.training.optim import make_average, make_optimizer
 
 Seconds = dict[str, list[float]]  # stage -> thread seconds of each step
@@ -73,7 +73,6 @@ class Step:
     def __init__(self, config: ExperimentConfig, model: AudioModel):
         self.config, self.model = config, model
         self.optimizer, self.average = make_optimizer(model, config.train), make_average(model, config.train.ema_decay)
-        self.generator = torch.Generator().manual_seed(0)
         self.marks: dict[str, float] = {}
         model.frontend.register_forward_hook(lambda *_: self.mark("front-end"))
 
@@ -87,10 +86,7 @@ class Step:
         wave = batch.mix()
         self.mark("mix: SNR, equaliser, gain")
         with torch.autocast("cpu", torch.bfloat16, enabled=config.train.precision == "bf16"):
-            logits = model(
-                wave,
-                augment=lambda s, _: spec_augment(s, config.augment, config.model.frontend.hop_ms, self.generator),
-            )
+            logits = model(wave, augment=masked(batch, config, step=0))
             loss = model.head.loss(logits, None, batch.target)["cross_entropy"]
         self.mark("forward")
         loss.backward()
