@@ -81,15 +81,16 @@ class ChannelWiseShrinkage(nn.Module):
             average, x = mean_magnitude(x, self.pool.dim)  # the same, in a quarter of the time
         else:
             average = self.pool(x.abs(), mask, memory)
-        return soft_threshold(x, self.scaled(average, mask))
+        return soft_threshold(x, self.scaled(self.gate(average, mask), average))
 
     def threshold(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
         """tau, [B, C or 1, 1 or F, 1 or T], in [0, A]."""
-        return self.scaled(self.pool(x.abs(), mask), mask)
+        average = self.pool(x.abs(), mask)
+        return self.scaled(self.gate(average, mask), average)
 
-    def scaled(self, average: Tensor, mask: Tensor | None) -> Tensor:
-        """A [B, C, 1 or F, 1 or T] -> tau."""
-        return self.gate(average, mask) * average
+    def scaled(self, alpha: Tensor, average: Tensor) -> Tensor:
+        """alpha, and A [B, C, 1 or F, 1 or T] -> tau."""
+        return alpha * average
 
 
 class ChannelSharedShrinkage(ChannelWiseShrinkage):
@@ -99,8 +100,8 @@ class ChannelSharedShrinkage(ChannelWiseShrinkage):
         super().__init__(channels, pooling)
         self.gate = Gate(channels, 1)
 
-    def scaled(self, average: Tensor, mask: Tensor | None) -> Tensor:
-        return self.gate(average, mask) * average.mean(1, keepdim=True)
+    def scaled(self, alpha: Tensor, average: Tensor) -> Tensor:
+        return alpha * average.mean(1, keepdim=True)
 
 
 class SqueezeExcitation(nn.Module):
