@@ -83,3 +83,31 @@ def test_the_end_of_a_log(tmp_path):
     assert last_lines(tmp_path / "none") == []
     (tmp_path / "log").write_bytes(b"one\n\n 10 %\r 20 %\rtwo \xff\n\n")
     assert last_lines(tmp_path / "log", 2) == [" 20 %", "two \ufffd"]
+
+
+def write_sweeps(folder):
+    (folder / "base.yaml").write_text(
+        "recipe: r\nconfig: c\nout: o\nresults: s\n"
+        "axes: {model: {a: [model.width=3], b: [model.width=4]}, fold: {1: [], 2: []}, seed: [0]}\n"
+        "reference: b\noverrides: [train.epochs=2]\n"
+    )
+    (folder / "one.yaml").write_text("base: base.yaml\nout: p\naxes: {model: {c: []}, fold: null}\nreference: c\n")
+    return folder / "one.yaml"
+
+
+def test_a_sweep_with_a_base_replaces_keys_and_whole_axes(tmp_path):
+    sweep = read_sweep(write_sweeps(tmp_path), ["results=t"])
+    assert (sweep.recipe, sweep.out, sweep.results) == ("r", "p", "t")
+    assert sweep.cells == ({"model": "c", "seed": "0"},)
+    assert sweep.overrides == ("train.epochs=2",)
+
+
+@pytest.mark.parametrize(
+    ("base", "told"),
+    [("one.yaml", "leads back to itself"), ("3", "the path of one sweep, got 3"), ("none.yaml", "no such sweep")],
+)
+def test_a_base_that_cannot_be_used(tmp_path, base, told):
+    path = write_sweeps(tmp_path)
+    path.write_text(f"base: {base}\n")
+    with pytest.raises(ConfigError, match=told):
+        read_sweep(path)
