@@ -20,6 +20,7 @@ SCHEMA = 1
 IGNORED = {
     "": ["run", "resume"],
     "train": "workers threads device checkpoint_minutes checkpoint_steps checkpoints explosion picture_epochs".split(),
+    "evaluate": ["batch_size"],
 }
 SUMMARY = "sweep"  # sweep.json and sweep.md, beside the cells' files
 

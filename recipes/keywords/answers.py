@@ -24,6 +24,8 @@ def answer_run(run: Path, overrides: list[str], device: str = "cpu") -> Path:
         ConfigError: overrides of what is trained already, or no noise to mix in.
         InputError: a run, a manifest or a file that cannot be used.
     """
+    import torch
+
     from drsn_audio.api import load
     from drsn_audio.datasets.keyword import keyword_clips
     from drsn_audio.datasets.manifests import AudioStore, read_cuts
@@ -39,7 +41,7 @@ def answer_run(run: Path, overrides: list[str], device: str = "cpu") -> Path:
     check_settings(evaluate)
     if not data.noise_test:
         raise ConfigError(f"{run}: data.noise_test is empty: name the noise to test in")
-    model = load(run, device).module
+    model = load(run, device).module.to(memory_format=torch.channels_last)  # a CPU takes half the time
     store = AudioStore(model.config.frontend.sample_rate)
     clips, pool = keyword_clips(read_cuts(data.test), model.config.labels, data), NoisePool(data.noise_test, store)
     with Progress(console=Console(stderr=True), transient=True) as progress:

@@ -22,6 +22,7 @@ def test_what_changes_no_weight_changes_no_digest():
     one = settings("seed=3", "train.epochs=9")
     other = settings("seed=3", "train.epochs=9", "run=elsewhere", "resume=true", "train.threads=1", "train.workers=2")
     assert settings_digest(one) == settings_digest(other)
+    assert settings_digest(one) == settings_digest(settings("seed=3", "train.epochs=9", "evaluate.batch_size=7"))
     assert settings_digest(one) != settings_digest(settings("seed=4", "train.epochs=9"))
     assert differences(one, settings("seed=4", "train.epochs=8", "data.test=[a]")) == {
         "seed": (3, 4), "data.test": ([], ["a"]), "train.epochs": (9, 8)
