@@ -5,11 +5,11 @@ work on one sweep. Each run leaves a small JSON in the sweep's folder of results
 table.
 
 examples:
-  python recipes/sweep.py recipes/keywords/sweeps/shrinkage.yaml --list
-  python recipes/sweep.py recipes/keywords/sweeps/shrinkage.yaml --jobs 2
-  python recipes/sweep.py recipes/keywords/sweeps/shrinkage.yaml --gather
-  python recipes/sweep.py recipes/keywords/sweeps/shrinkage.yaml --again 'cw-*' --jobs 2
-  python recipes/sweep.py recipes/keywords/sweeps/shrinkage.yaml out=runs/s results=runs/s/results train.epochs=2
+  python recipes/sweep.py recipes/keywords/sweeps/evidence.yaml --list
+  python recipes/sweep.py recipes/keywords/sweeps/evidence.yaml --jobs 2
+  python recipes/sweep.py recipes/keywords/sweeps/evidence.yaml --gather
+  python recipes/sweep.py recipes/keywords/sweeps/evidence.yaml --again 'drsn-cw-*' --jobs 2
+  python recipes/sweep.py recipes/keywords/sweeps/evidence.yaml out=runs/s results=runs/s/results train.epochs=2
 """
 
 from __future__ import annotations

@@ -20,7 +20,7 @@ LAYERS = (
     ("export", "evaluation", "reports", "transcribing", "denoising"),
     ("training",),
     ("api",),
-    ("live", "classifying", "evaluating", "publishing"),
+    ("live", "classifying", "evaluating", "explaining", "publishing"),
     ("commands", "sweeping"),
     ("cli",),
     ("recipe",),

@@ -54,9 +54,9 @@ def test_sweeps_of_this_repository(path, monkeypatch):
         assert trained.isdisjoint(chosen | tested)
 
 
-def test_the_first_cells_of_the_shrinkage_sweep_are_all_models_on_one_fold(monkeypatch):
+def test_the_first_cells_of_the_main_table_are_all_models_on_one_fold(monkeypatch):
     monkeypatch.chdir(ROOT)
-    sweep = read_sweep(ROOT / "recipes/keywords/sweeps/shrinkage.yaml")
+    sweep = read_sweep(ROOT / "recipes/keywords/sweeps/evidence.yaml")
     models = list(sweep.axes[0].choices)
     assert [(cell["model"], cell["fold"]) for cell in sweep.cells[: len(models) + 1]] == [
         *((model, "1") for model in models), (models[0], "2")
