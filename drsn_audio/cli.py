@@ -20,6 +20,7 @@ from drsn_audio.datasets import mix_arguments as mixing
 from drsn_audio.denoising import options as denoising
 from drsn_audio.errors import InputError
 from drsn_audio.evaluation import options as evaluating
+from drsn_audio.explaining import options as explaining
 from drsn_audio.live.options import add_options
 from drsn_audio.processes import here, is_beside_main, single_by_mistake
 from drsn_audio.reports import runs_command
@@ -224,6 +225,15 @@ def _parser() -> argparse.ArgumentParser:
         "be read is told, and the others are written.",
     )  # fmt: skip
     denoising.add_options(sub, model)
+
+    sub = command(
+        "explain", commands.explain, "Draw the thresholds of a model under the spectrogram, and what they set to zero.",
+        "drsn-audio explain runs/demo/noisy.wav",
+        "drsn-audio explain runs/demo/noisy.wav --model words-20-stream -o words.svg --json",
+        more="A picture for each file: its spectrogram, and under it, block by block, the thresholds over channels, "
+        "frequency and time, and what was set to zero. docs/explain.md says how to read it.",
+    )  # fmt: skip
+    explaining.add_options(sub, model)
 
     sub = command(
         "stream", commands.stream, "Name the keywords in live sound, write what is said, or denoise it, as it comes.",

@@ -164,6 +164,12 @@ def denoise(options: argparse.Namespace) -> int:
     return run(options, load_denoiser(options.model, processes.device(options.device)), processes)
 
 
+def explain(options: argparse.Namespace) -> int:
+    from drsn_audio.explaining.command import run
+
+    return run(options)
+
+
 def stream(options: argparse.Namespace) -> int:
     from drsn_audio.live.command import run
 

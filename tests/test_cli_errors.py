@@ -22,7 +22,7 @@ from drsn_audio.models.checkpoint import CheckpointError
 from drsn_audio.noise.speed import change_speed
 
 RATE = 16000
-COMMANDS = ("prepare", "mix", "classify", "denoise", "stream", "evaluate", "estimate-snr")
+COMMANDS = ("prepare", "mix", "classify", "denoise", "explain", "stream", "evaluate", "estimate-snr")
 
 
 @pytest.fixture(autouse=True)

@@ -18,13 +18,14 @@ from drsn_audio.corpora.prepare import prepare
 
 RECIPE = Path(__file__).resolve().parents[1] / "recipes" / "keywords"
 COMMANDS = (
-    "prepare", "mix", "shard", "runs", "estimate-snr", "classify", "transcribe", "denoise", "stream", "push",
-    "evaluate",
+    "prepare", "mix", "shard", "runs", "estimate-snr", "classify", "transcribe", "denoise", "explain", "stream",
+    "push", "evaluate",
 )  # fmt: skip
 DEFAULT_MODELS = {
     "classify": "commands-12",
     "transcribe": "words-20-stream",
     "denoise": "denoise-small",
+    "explain": "commands-12",
     "stream": "commands-12-stream",
 }
 RUN_HERE = ("answers", "calibrate", "evaluate")
