@@ -18,6 +18,7 @@ from drsn_audio.sweeping.differences import add_differences
 from drsn_audio.sweeping.scores import Answers, interval
 
 SCHEMA = 1
+TABLES, COSTS = "tables", "costs"  # further files beside the cells': see evidence_command.py
 
 
 def gather(sweep: Sweep, cells: Sequence[Cell]) -> dict[str, Any]:
@@ -71,7 +72,7 @@ def gather(sweep: Sweep, cells: Sequence[Cell]) -> dict[str, Any]:
 
 def strangers(sweep: Sweep, cells: Sequence[Cell]) -> list[str]:
     """Files in the folder of results that are none of these cells'."""
-    known = {cell.result.name for cell in cells} | {f"{SUMMARY}.json"}
+    known = {cell.result.name for cell in cells} | {f"{name}.json" for name in (SUMMARY, TABLES, COSTS)}
     return sorted(path.name for path in Path(sweep.results).glob("*.json") if path.name not in known)
 
 

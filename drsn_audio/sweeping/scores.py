@@ -33,15 +33,22 @@ class Column(NamedTuple):
 class Answers:
     """The answers of all runs, read: `results` are their small JSONs by name.
 
-    Columns are those of the conditions that every run has.
+    Columns are those of the conditions that every run has. `others` are the sweeps of the runs that are not of
+    `sweep`, by name.
 
     Raises:
         InputError: lists of trials that are not there, or answers that do not fit them.
     """
 
-    def __init__(self, sweep: Sweep, results: Mapping[str, Mapping[str, Any]]):
+    def __init__(
+        self, sweep: Sweep, results: Mapping[str, Mapping[str, Any]], others: Mapping[str, Sweep] | None = None
+    ):
         self.trials = {name: str(result["answers"]["trials"]) for name, result in results.items()}
-        self._asked = {digest: read_asked(sweep, digest) for digest in dict.fromkeys(self.trials.values())}
+        first_of = {digest: name for name, digest in reversed(self.trials.items())}
+        self._asked = {
+            digest: read_asked((others or {}).get(first_of[digest], sweep), digest)
+            for digest in dict.fromkeys(self.trials.values())
+        }
         self._lists: dict[str, dict[Condition, TrialList]] = {}
         self._right: dict[str, dict[Condition, np.ndarray]] = {}
         for name, result in results.items():
@@ -101,17 +108,23 @@ class Answers:
             np.repeat(groups, [len(one) for one in values]),
         )
 
-    def described(self) -> dict[str, Any]:
-        """What a caption says of the tests."""
-        speakers = {name for asked in self._asked.values() for name in asked["speakers"] if not _silent(name)}
+    def trials_of(self, digest: str, condition: Condition) -> TrialList:
+        """Of a list, in the order of its scores; a silence has the name of its test beside its own."""
+        trials = self._lists[digest][condition]
+        return TrialList(_speakers(trials, digest), trials.noise_sources)
+
+    def described(self, tests: Iterable[str] = ()) -> dict[str, Any]:
+        """What a caption says of these tests, by the sha256 of their lists; of all where none is named."""
+        named = list(tests) or list(self._asked)
+        speakers = {name for digest in named for name in self._asked[digest]["speakers"] if not _silent(name)}
         noisy = [key for key in self.conditions if key[1] is not None]
-        heard = {name for lists in self._lists.values() for key in noisy for name in lists[key].noise_sources.tolist()}
+        heard = {name for digest in named for key in noisy for name in self._lists[digest][key].noise_sources.tolist()}
         return {
             **self._told,
             "seed": self.seed,
             "replicates": self.replicates,
             "noise_kinds": sorted({kind for kind, snr_db in self.conditions if snr_db is not None}),
-            "tests": list(self._asked),
+            "tests": named,
             "speakers": len(speakers),
             "noise_recordings": len(heard),
         }

@@ -1,0 +1,97 @@
+"""evidence.py as the command line calls it, and the costs that it reads."""
+
+import importlib.util
+import json
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("matplotlib")
+
+SCRIPT = Path(__file__).resolve().parents[2] / "recipes" / "keywords" / "evidence.py"
+COST = {"parameters": 100, **{key: {"ms": 2.0, "ratio": 1.5} for key in ("training", "inference", "inference_64")}}
+
+
+@pytest.fixture
+def call(monkeypatch, capsys):
+    """Status, and the lines of stdout and stderr."""
+    spec = importlib.util.spec_from_file_location("evidence_script", SCRIPT)
+    script = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(script)
+
+    def run(*words):
+        monkeypatch.setattr("sys.argv", [str(SCRIPT), *map(str, words)])
+        status = script.main()
+        out, err = capsys.readouterr()
+        return status, out.splitlines(), err.splitlines()
+
+    return run
+
+
+@pytest.fixture
+def done(plan, put):
+    """The YAML, and the folder of results of two models on one fold."""
+    planned = plan()
+    put(planned, "se-fold1-seed0", lambda kind, snr_db: 10)
+    put(planned, "drsn-frequency-fold1-seed0", lambda kind, snr_db: 15)
+    return Path(planned.sweep.config).with_name("main.yaml"), Path(planned.sweep.results)
+
+
+def test_it_writes_beside_the_results(call, done):
+    path, results = done
+    before = {one.name for one in results.iterdir()}
+    (results / "costs.json").write_text(json.dumps({"schema": 1, "models": {"se": COST}}))
+    status, out, _ = call(path, f"results={results}", "--pairs", "se:drsn-frequency")
+    made = ["tables.json", "tables.md", "accuracy.png", "differences.png", "sizes.png"]
+    assert (status, out) == (0, [f"{results}/{name}" for name in made])
+    assert {one.name for one in results.iterdir()} == before | {*made, "costs.json"}
+    facts = json.loads((results / "tables.json").read_text())
+    assert [row["cost"] for row in facts["rows"]] == [COST, None]
+    assert facts["pairs"][0]["columns"]["mean"]["mean"] == pytest.approx(-0.25)
+    assert "2.00 (x 1.50)" in (results / "tables.md").read_text()
+
+
+def test_sweeps_are_tables_of_their_own_or_one_elsewhere(call, done, plan, tmp_path):
+    path, results = done
+    other = path.with_name("twin.yaml")
+    other.write_text(path.read_text())
+    status, out, _ = call(path, other, f"results={results}", "-o", tmp_path / "both")
+    assert status == 0
+    assert {Path(line).parent for line in out} == {tmp_path / "both"}
+    assert len(json.loads((tmp_path / "both/tables.json").read_text())["rows"]) == 4
+    status, out, _ = call(path, other, f"results={results}")
+    assert out.count(f"{results}/tables.md") == 2
+
+
+@pytest.mark.parametrize(
+    ("costs", "message"),
+    [
+        ("", "not costs of models (JSONDecodeError): make it with benchmarks/model_costs.py"),
+        ("[]", "not costs of models (TypeError)"),
+        ('{"schema": 2}', "schema 2, this version reads 1: make it"),
+        ('{"schema": 1, "models": {"se": {"parameters": 100}}}', "not costs of models (KeyError)"),
+    ],
+)
+def test_broken_costs_are_one_line(call, done, costs, message):
+    path, results = done
+    (results / "costs.json").write_text(costs)
+    status, _, err = call(path, f"results={results}")
+    assert status == 2
+    assert err[-1].startswith(f"error: {results}/costs.json: {message}")
+
+
+def test_what_cannot_be_used_is_one_line(call, done, tmp_path):
+    path, results = done
+    here = f"results={results}"
+    for words, message in (
+        ((here,), "error: no sweep: name its YAML"),
+        ((tmp_path / "none.yaml",), f"error: {tmp_path}/none.yaml: no such sweep"),
+        ((path, here, "--pairs", "se"), "error: --pairs se: give two models, such as drsn-cw:se"),
+        ((path, here, "--ours", "cw"), "error: cw: no such model"),
+        ((path, here, "--costs", tmp_path / "none.json"), f"error: {tmp_path}/none.json: cannot be read"),
+        ((path, f"results={tmp_path}/new"), f"error: {tmp_path}/new: no run is done yet"),
+    ):
+        status, out, err = call(*words)
+        assert (status, out) == (2, [])
+        assert err[-1].startswith(message)
+    assert not (tmp_path / "new").exists()
