@@ -105,15 +105,19 @@ class ChannelSharedShrinkage(ChannelWiseShrinkage):
 
 
 class SqueezeExcitation(nn.Module):
-    """The control: the identical sub-network, multiplying x instead of thresholding it. Its statistic is mean x."""
+    """The control: the identical sub-network, multiplying x instead of thresholding it.
 
-    def __init__(self, channels: int, pooling: Pooling = CLIP, per_frequency: bool = False):
+    Its statistic is mean x, or with `magnitude` mean |x|, as that of a threshold: then nothing else differs.
+    """
+
+    def __init__(self, channels: int, pooling: Pooling = CLIP, per_frequency: bool = False, magnitude: bool = False):
         super().__init__()
-        self.pool = Pool(channels, pooling, per_frequency=per_frequency, positive=False)
+        self.magnitude = magnitude
+        self.pool = Pool(channels, pooling, per_frequency=per_frequency, positive=magnitude)
         self.gate = Gate(channels, channels)
 
     def forward(self, x: Tensor, mask: Tensor | None = None, memory: Memory | None = None) -> Tensor:
-        return x * self.gate(self.pool(x, mask, memory), mask)
+        return x * self.gate(self.pool(x.abs() if self.magnitude else x, mask, memory), mask)
 
 
 class NoShrinkage(nn.Module):
@@ -130,6 +134,9 @@ SHRINKAGES: dict[str, Callable[[int, Pooling], nn.Module]] = {
     "none": NoShrinkage,
     "se": SqueezeExcitation,
     "se-frequency": lambda channels, pooling: SqueezeExcitation(channels, pooling, per_frequency=True),
+    "gate-frequency": lambda channels, pooling: SqueezeExcitation(
+        channels, pooling, per_frequency=True, magnitude=True
+    ),
     "cs": ChannelSharedShrinkage,
     "cw": ChannelWiseShrinkage,
     "cw-frequency": lambda channels, pooling: ChannelWiseShrinkage(channels, pooling, per_frequency=True),

@@ -208,7 +208,7 @@ def test_the_control_has_the_identical_sub_network(pool):
         return {key: tuple(value.shape) for key, value in module.state_dict().items()}
 
     assert shapes("se") == shapes("cw")
-    assert shapes("se-frequency") == shapes("cw-frequency")
+    assert shapes("se-frequency") == shapes("gate-frequency") == shapes("cw-frequency")
     assert not shapes("none")
 
 
@@ -219,6 +219,15 @@ def test_squeeze_and_excitation_multiplies():
     assert ((ratio > 0) & (ratio < 1)).all()
     torch.testing.assert_close(ratio, ratio[..., :1, :1].expand_as(ratio))
     assert (module(-x) / -x != ratio).all()  # its statistic is the mean of x, not of |x|
+
+
+def test_the_gate_of_magnitudes_multiplies_by_the_alpha_of_the_threshold():
+    gate, shrinkage = build("gate-frequency").eval(), build("cw-frequency").eval()
+    gate.load_state_dict(shrinkage.state_dict())
+    x = signal()
+    average = x.abs().mean(3, keepdim=True)
+    torch.testing.assert_close(gate(x), x * shrinkage.threshold(x) / average)
+    torch.testing.assert_close(gate(-x), -gate(x))
 
 
 @pytest.mark.parametrize("name", [*SHRINKAGES])
