@@ -15,6 +15,7 @@ compare: model                        # what the table has a row for (default: t
 reference: none                       # the row that differences are to (default: its first label)
 overrides: [train.epochs=20]          # of every cell
 evaluate: [evaluate.draws=8]          # of the test alone
+base: other.yaml                      # a sweep beside this one, of which this one's keys, and axes, replace those
 """
 
 from __future__ import annotations
@@ -73,7 +74,7 @@ def read_sweep(path: str | Path, words: Sequence[str] = ()) -> Sweep:
     Raises:
         ConfigError: a file that is missing or not YAML, an unknown key, axis or label, a value of the wrong kind.
     """
-    given = _load(path)
+    given = _load(Path(path))
     plain = [key.name for key in fields(_File) if isinstance(key.default, str)]
     further = []
     for word in words:
@@ -90,7 +91,10 @@ def read_sweep(path: str | Path, words: Sequence[str] = ()) -> Sweep:
         raise ConfigError(f"{path}: {error}") from None
 
 
-def _load(path: str | Path) -> dict[str, Any]:
+def _load(path: Path, derived: tuple[Path, ...] = ()) -> dict[str, Any]:
+    """The keys of a file and of its base. An axis is replaced as a whole; one that is null is left out."""
+    if path.resolve() in derived:
+        raise ConfigError(f"{path}: its base leads back to itself: break the circle")
     try:
         loaded = OmegaConf.load(path)
     except FileNotFoundError:
@@ -99,7 +103,17 @@ def _load(path: str | Path) -> dict[str, Any]:
         raise ConfigError(f"{path}: not a YAML sweep ({' '.join(str(error).split())})") from None
     if not isinstance(loaded, DictConfig):
         raise ConfigError(f"{path}: a sweep is a mapping of keys to values")
-    return OmegaConf.to_container(loaded, resolve=False)  # type: ignore[return-value]
+    given: dict[str, Any] = OmegaConf.to_container(loaded, resolve=False)  # type: ignore[assignment]
+    base = given.pop("base", None)
+    if base is None:
+        return given
+    if not isinstance(base, str):
+        raise ConfigError(f"{path}: base is the path of one sweep, got {base!r}")
+    below = _load(path.parent / base, (*derived, path.resolve()))
+    if isinstance(given.get("axes"), dict) and isinstance(below.get("axes"), dict):
+        axes = {**below["axes"], **given["axes"]}
+        given["axes"] = {name: choices for name, choices in axes.items() if choices is not None}
+    return {**below, **given}
 
 
 def _checked(given: dict[str, Any]) -> _File:
