@@ -10,6 +10,7 @@ from drsn_audio.memory import Memory, Remembers
 from drsn_audio.nn.causal import Pooling
 from drsn_audio.nn.masking import MaskedBatchNorm2d, apply_mask, frame_mask
 from drsn_audio.nn.shrinkage import SHRINKAGES
+from drsn_audio.nn.subspectral import SubSpectralNorm
 
 
 class Conv2d(Remembers, nn.Conv2d):
@@ -94,6 +95,8 @@ class ResidualBlock(nn.Module):
         self.conv2 = Conv2d(channels, channels, kernel, (1, 1), causal=pooling.causal, dilation=dilation)
         name, _, self.place = shrinkage.partition("@")
         self.shrinkage = SHRINKAGES[name](channels, pooling)
+        if self.place == "bands":
+            self.bn1, self.bn2 = SubSpectralNorm(channels_in, 5), SubSpectralNorm(channels, 5)
         if self.place == "both":
             self.inner = SHRINKAGES[name](channels, pooling)
 
