@@ -99,6 +99,17 @@ class ContextGate(nn.Module):
         return (logit if self.offset is None else logit + self.offset).sigmoid()
 
 
+class StaticGate(nn.Module):
+    """No network: a learned alpha for each channel and band, the same for all inputs."""
+
+    def __init__(self, channels: int, bins: int, start: float):
+        super().__init__()
+        self.logit = nn.Parameter(torch.full((1, channels, bins, 1), math.log(start / (1 - start))))
+
+    def forward(self, statistic: Tensor, mask: Tensor | None) -> Tensor:
+        return self.logit.sigmoid()
+
+
 class ChannelWiseShrinkage(nn.Module):
     """DRSN-CW: tau_c = alpha_c * A_c with A_c the mean of |x_c|; one A a channel and frequency if `per_frequency`.
 
@@ -119,6 +130,7 @@ class ChannelWiseShrinkage(nn.Module):
         deviation: bool = False,
         neighbours: bool = False,
         gain: bool = False,
+        static: bool = False,
     ):
         super().__init__()
         self.law, self.floor = law, floor
@@ -128,9 +140,11 @@ class ChannelWiseShrinkage(nn.Module):
         out = channels * (2 if gain else 1)
         plain = not (deviation or neighbours or gain)
         self.gate = Gate(channels, channels) if plain else ContextGate(heard, channels, out, pooling.bins, neighbours)
+        if static:
+            self.gate = StaticGate(channels, pooling.bins, start)
         self.log_scale = nn.Parameter(torch.zeros(1, channels, 1, 1)) if scale else None
         self.gain = gain
-        if start != 0.5:
+        if start != 0.5 and not static:
             nn.init.constant_(self.gate.fc2.bias, math.log(start / (1 - start)))
 
     def forward(self, x: Tensor, mask: Tensor | None = None, memory: Memory | None = None) -> Tensor:
@@ -207,6 +221,8 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "deviation": {"deviation": True},
     "neighbours": {"neighbours": True},
     "gain": {"gain": True},
+    "static": {"static": True},
+    "static-start": {"static": True, "start": 0.1},
 }
 
 
