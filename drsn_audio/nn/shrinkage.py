@@ -131,6 +131,7 @@ class ChannelWiseShrinkage(nn.Module):
         neighbours: bool = False,
         gain: bool = False,
         static: bool = False,
+        local_s: float = 0.0,
     ):
         super().__init__()
         self.law, self.floor = law, floor
@@ -144,11 +145,16 @@ class ChannelWiseShrinkage(nn.Module):
             self.gate = StaticGate(channels, pooling.bins, start)
         self.log_scale = nn.Parameter(torch.zeros(1, channels, 1, 1)) if scale else None
         self.gain = gain
+        # Average over so many seconds around each frame, in place of the clip; `frames` are those of one second.
+        self.window = 2 * max(1, round(local_s * pooling.frames / 2)) + 1 if local_s else 0
         if start != 0.5 and not static:
             nn.init.constant_(self.gate.fc2.bias, math.log(start / (1 - start)))
 
     def forward(self, x: Tensor, mask: Tensor | None = None, memory: Memory | None = None) -> Tensor:
-        if mask is None and self.pool.causal is None and not self.floor:
+        if self.window:
+            pad = (0, self.window // 2)
+            average = F.avg_pool2d(x.abs(), (1, self.window), 1, pad, count_include_pad=False)
+        elif mask is None and self.pool.causal is None and not self.floor:
             average, x = mean_magnitude(x, self.pool.dim)  # the same, in a quarter of the time
         elif self.floor:
             average = self.pool((x.abs() + FLOOR).log(), mask, memory).exp()
@@ -221,6 +227,7 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "deviation": {"deviation": True},
     "neighbours": {"neighbours": True},
     "gain": {"gain": True},
+    "local": {"local_s": 0.3},
     "static": {"static": True},
     "static-start": {"static": True, "start": 0.1},
 }
