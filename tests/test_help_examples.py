@@ -32,7 +32,9 @@ RUN_HERE = ("answers", "calibrate", "evaluate")
 # Their arguments are parsed and no more is done: they need corpora or the runs that came of them, or write into the
 # package (ship, card), or take minutes (demo, streams, tune, train; the last one's requests and configs
 # are read).
-PARSED_ONLY = ("card", "compare", "demo", "peers", "prepare", "ship", "streams", "train", "tune")
+PARSED_ONLY = (
+    "card", "compare", "demo", "evidence", "folds", "peers", "prepare", "ship", "streams", "thresholds", "train", "tune",
+)  # fmt: skip
 
 
 def examples_of(text):

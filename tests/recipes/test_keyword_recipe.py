@@ -104,11 +104,11 @@ def test_prepare_without_its_folder(call, tmp_path):
     assert err == [f"error: {tmp_path}/nowhere: no such folder: name the one that holds the corpora"]
 
 
-def test_the_manifests_that_configs_name_are_those_that_prepare_makes(recipe):
+def test_the_manifests_that_configs_name_are_those_that_prepare_and_folds_make(recipe):
     prepare = recipe("prepare")
-    made = {*prepare.RECORDED, *prepare.SYNTHESISED}
+    made = {*prepare.RECORDED, *prepare.SYNTHESISED, "folds"}
     for path in CONFIGS:
         data = load_config(path).data
         sources = [*data.noise_train, *data.noise_dev, *data.noise_test]
         named = [*data.train, *data.dev, *data.test, *(source.manifest for source in sources)]
-        assert {Path(name).parent.name for name in named if name.startswith("manifests/")} <= made
+        assert {Path(name).parts[1] for name in named if name.startswith("manifests/")} <= made
