@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from drsn_audio.evaluation.ranks import rank_correlation
 from drsn_audio.evaluation.threshold_bands import pool_bins
 from drsn_audio.evaluation.thresholds import ThresholdTrials
+from drsn_audio.metrics.ranks import rank_correlation
 
 TINY = 1e-12
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from drsn_audio.evaluation.ranks import rank_correlation
+from drsn_audio.metrics.ranks import rank_correlation
 
 
 def test_order_alone_counts():
