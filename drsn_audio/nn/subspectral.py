@@ -26,4 +26,5 @@ class SubSpectralNorm(nn.Module):
         split = x.unflatten(2, (self.bands, -1)).permute(0, 3, 4, 2, 1)  # [B, F / bands, T, bands, C]
         normed = self.norm(split.flatten(3).permute(0, 3, 1, 2), mask).permute(0, 2, 3, 1)
         joined = normed.unflatten(3, (self.bands, -1)).permute(0, 3, 1, 2, 4)  # [B, bands, F / bands, T, C]
-        return joined.flatten(1, 2).permute(0, 3, 1, 2)
+        # Not to be left to flatten: of bands of one bin it makes a view that is no longer in channels-last.
+        return joined.contiguous().flatten(1, 2).permute(0, 3, 1, 2)

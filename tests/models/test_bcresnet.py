@@ -153,3 +153,15 @@ def test_a_model_that_cannot_be_built_says_why(given, message):
     with pytest.raises(ConfigError, match=message) as raised:
         build(**given)
     assert "\n" not in str(raised.value)
+
+
+def test_training_in_channels_last_is_the_same():
+    """Output and gradients: it has its own way to add over frequency."""
+    block, x = BroadcastedBlock(4, 4, 1, 2, 0.0).double(), torch.randn(2, 4, 10, 7, dtype=torch.double)
+    found = []
+    for memory_format in (torch.contiguous_format, torch.channels_last):
+        y = block.to(memory_format=memory_format)(given := x.to(memory_format=memory_format).requires_grad_(), None)
+        assert y.is_contiguous(memory_format=memory_format)
+        found.append((y, *torch.autograd.grad((y * torch.arange(7)).sum(), [given, *block.parameters()])))
+    for one, other in zip(*found, strict=True):
+        torch.testing.assert_close(one, other)
