@@ -133,6 +133,7 @@ class ChannelWiseShrinkage(nn.Module):
         gain: bool = False,
         static: bool = False,
         rank: int = 0,
+        normalise: float = 0.0,
         local_s: float = 0.0,
     ):
         super().__init__()
@@ -149,6 +150,7 @@ class ChannelWiseShrinkage(nn.Module):
             self.gate = StaticGate(channels, pooling.bins, start)
         self.log_scale = nn.Parameter(torch.zeros(1, channels, 1, 1)) if scale else None
         self.gain = gain
+        self.exponent = nn.Parameter(torch.full((1, channels, 1, 1), normalise)) if normalise else None
         # Average over so many seconds around each frame, in place of the clip; `frames` are those of one second.
         self.window = 2 * max(1, round(local_s * pooling.frames / 2)) + 1 if local_s else 0
         if start != 0.5 and not static:
@@ -176,6 +178,8 @@ class ChannelWiseShrinkage(nn.Module):
         tau = self.scaled(alpha, average)
         if self.law == "garrote":
             return x * (1 - tau.square() / x.square().clamp(min=1e-8)).clamp(min=0)
+        if self.exponent is not None:
+            return soft_threshold(x, tau) * (average + 0.01) ** -self.exponent
         return soft_threshold(x, tau)
 
     def threshold(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
@@ -237,6 +241,7 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "gain": {"gain": True},
     "local": {"local_s": 0.3},
     "static": {"static": True},
+    "norm": {"normalise": 0.5},
     "low": {"rank": 4},
     "low-start": {"rank": 4, "start": 0.1},
     "static-start": {"static": True, "start": 0.1},
