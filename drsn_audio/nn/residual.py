@@ -106,6 +106,7 @@ class ResidualBlock(nn.Module):
         self.shrinkage = SHRINKAGES[name](channels, pooling)
         if self.place == "bands":
             self.bn1, self.bn2 = SubSpectralNorm(channels_in, 5), SubSpectralNorm(channels, 5)
+        self.drop = nn.Dropout2d(float(self.place[4:])) if self.place.startswith("drop") else None
         if self.place == "both":
             self.inner = SHRINKAGES[name](channels, pooling)
 
@@ -120,6 +121,8 @@ class ResidualBlock(nn.Module):
         mask = frame_mask(lengths, branch.shape[3], x.dtype)
         if self.place.startswith("sep"):
             branch = self.dw(self.bnd(branch).relu())
+        if self.drop is not None:
+            branch = self.drop(branch)
         if self.place == "both":
             branch = self.inner(branch, mask, memory)
         branch = self.conv2(apply_mask(self.bn2(branch, mask).relu(), mask), memory)

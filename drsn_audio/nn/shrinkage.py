@@ -133,6 +133,7 @@ class ChannelWiseShrinkage(nn.Module):
         gain: bool = False,
         static: bool = False,
         rank: int = 0,
+        jitter: float = 0.0,
         normalise: float = 0.0,
         local_s: float = 0.0,
     ):
@@ -150,6 +151,7 @@ class ChannelWiseShrinkage(nn.Module):
             self.gate = StaticGate(channels, pooling.bins, start)
         self.log_scale = nn.Parameter(torch.zeros(1, channels, 1, 1)) if scale else None
         self.gain = gain
+        self.jitter = jitter
         self.exponent = nn.Parameter(torch.full((1, channels, 1, 1), normalise)) if normalise else None
         # Average over so many seconds around each frame, in place of the clip; `frames` are those of one second.
         self.window = 2 * max(1, round(local_s * pooling.frames / 2)) + 1 if local_s else 0
@@ -175,6 +177,8 @@ class ChannelWiseShrinkage(nn.Module):
             return 2 * gain * soft_threshold(x, alpha * average)
         if self.law == "multiply":
             return x * alpha
+        if self.jitter and self.training:
+            alpha = alpha * (1 + self.jitter * (2 * torch.rand_like(alpha[:, :, :1]) - 1))
         tau = self.scaled(alpha, average)
         if self.law == "garrote":
             return x * (1 - tau.square() / x.square().clamp(min=1e-8)).clamp(min=0)
@@ -241,6 +245,8 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "gain": {"gain": True},
     "local": {"local_s": 0.3},
     "static": {"static": True},
+    "jitter": {"jitter": 0.5},
+    "jitter1": {"jitter": 1.0},
     "norm": {"normalise": 0.5},
     "low": {"rank": 4},
     "low-start": {"rank": 4, "start": 0.1},
