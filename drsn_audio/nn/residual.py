@@ -106,6 +106,9 @@ class ResidualBlock(nn.Module):
         self.shrinkage = SHRINKAGES[name](channels, pooling)
         if self.place == "bands":
             self.bn1, self.bn2 = SubSpectralNorm(channels_in, 5), SubSpectralNorm(channels, 5)
+        again = int(self.place[4:]) if self.place.startswith("iter") else 0
+        self.again_bn = nn.ModuleList(MaskedBatchNorm2d(channels) for _ in range(again))
+        self.again_shrinkage = nn.ModuleList(SHRINKAGES[name](channels, pooling) for _ in range(again))
         self.drop = nn.Dropout2d(float(self.place[4:])) if self.place.startswith("drop") else None
         if self.place == "both":
             self.inner = SHRINKAGES[name](channels, pooling)
@@ -128,4 +131,7 @@ class ResidualBlock(nn.Module):
         branch = self.conv2(apply_mask(self.bn2(branch, mask).relu(), mask), memory)
         if self.place == "sum":
             return self.shrinkage(shortcut + branch, mask, memory), lengths
-        return shortcut + self.shrinkage(branch, mask, memory), lengths
+        x = shortcut + self.shrinkage(branch, mask, memory)
+        for bn, shrinkage in zip(self.again_bn, self.again_shrinkage, strict=True):
+            x = x + shrinkage(self.conv2(apply_mask(bn(x, mask).relu(), mask), memory), mask, memory)
+        return x, lengths
