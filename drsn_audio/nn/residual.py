@@ -109,6 +109,14 @@ class ResidualBlock(nn.Module):
         again = int(self.place[4:]) if self.place.startswith("iter") else 0
         self.again_bn = nn.ModuleList(MaskedBatchNorm2d(channels) for _ in range(again))
         self.again_shrinkage = nn.ModuleList(SHRINKAGES[name](channels, pooling) for _ in range(again))
+        self.context = None
+        if "ctx" in self.place:
+            self.context = nn.Sequential(
+                nn.Conv2d(channels, channels, (1, 5), padding=(0, 2), groups=channels, bias=False),
+                nn.BatchNorm2d(channels),
+                nn.SiLU(),
+                nn.Conv2d(channels, channels, 1, bias=False),
+            )
         self.drop = nn.Dropout2d(float(self.place[4:])) if self.place.startswith("drop") else None
         if self.place == "both":
             self.inner = SHRINKAGES[name](channels, pooling)
@@ -129,6 +137,8 @@ class ResidualBlock(nn.Module):
         if self.place == "both":
             branch = self.inner(branch, mask, memory)
         branch = self.conv2(apply_mask(self.bn2(branch, mask).relu(), mask), memory)
+        if self.context is not None:
+            branch = branch + self.context(branch.mean(2, keepdim=True))
         if self.place == "sum":
             return self.shrinkage(shortcut + branch, mask, memory), lengths
         x = shortcut + self.shrinkage(branch, mask, memory)
