@@ -245,6 +245,7 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "gain": {"gain": True},
     "local": {"local_s": 0.3},
     "static": {"static": True},
+    "multiply-deviation": {"law": "multiply", "deviation": True},
     "high": {"start": 0.75},
     "low-high": {"rank": 4, "start": 0.75},
     "jitter": {"jitter": 0.5},
