@@ -54,7 +54,7 @@ class ModelConfig:
     time_reduction: int = 0  # frames of the spectrogram to one of the logits: later stages do not stride; 0: all do
     mixer_width: int = 0  # channels of the temporal mixer behind the 2-D part; 0: the preset's, or none
     mixer: list[int] = field(default_factory=list)  # dilations of its, or the denoiser's, residual blocks in time
-    # drsn only: none | se | se-frequency | gate-frequency | cs | cw | cw-frequency; empty: the preset's
+    # drsn only: none | se | se-frequency | gate | gate-frequency | cs | cw | cw-frequency; empty: the preset's
     shrinkage: str = ""
     pool: str = "clip"  # what thresholds and head average over: clip | causal | causal-cumulative (for streams)
     pool_ms: float = 1000.0  # of causal thresholds: time constant that training begins with; cap of the cumulative

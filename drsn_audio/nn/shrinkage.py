@@ -265,6 +265,7 @@ SHRINKAGES: dict[str, Callable[[int, Pooling], nn.Module]] = {
     "none": NoShrinkage,
     "se": SqueezeExcitation,
     "se-frequency": lambda channels, pooling: SqueezeExcitation(channels, pooling, per_frequency=True),
+    "gate": lambda channels, pooling: SqueezeExcitation(channels, pooling, magnitude=True),
     "gate-frequency": lambda channels, pooling: SqueezeExcitation(
         channels, pooling, per_frequency=True, magnitude=True
     ),

@@ -29,6 +29,17 @@ def evidence_tables(facts: Facts) -> str:
     return "\n\n".join([*parts, "## Where the numbers come from", "\n".join(_notes(facts))]) + "\n"
 
 
+def evidence_summary(facts: Facts) -> str:
+    """Of those tables the accuracies, and the differences over all noise."""
+    parts = [_accuracy_caption(facts), _accuracy_table(facts)]
+    compared = [one for one in facts["differences"] if one["pairs"]]
+    further = [one for one in facts["pairs"] if one["pairs"]]
+    for title, found in ((f"`{facts['ours']}` less each other model.", compared), ("Further pairs.", further)):
+        if found:
+            parts += [f"{title} {_difference_caption(found)}", _difference_table(facts, found)]
+    return "\n\n".join(parts)
+
+
 def titles(facts: Facts) -> dict[str, str]:
     """Column -> its heading: "mean" is that of "20 to -10 dB"."""
     columns = facts["columns"].items()
@@ -57,15 +68,9 @@ def _differences(facts: Facts, title: str, found: Sequence[Facts]) -> list[str]:
     """Section with the table over all noise, and that by its kind; nothing where there is no pair."""
     if not found:
         return []
-    names, summaries = titles(facts), [column for column in (MEAN, LOW) if column in facts["columns"]]
+    names, summaries = titles(facts), _summaries(facts)
     p_names = [f"p, {names[column]}" for column in summaries]
-    header = ["model", "pairs", *names.values(), *p_names]
-    rows = [
-        [_pair(facts, one), _pairs(one), *(_points(one["columns"][column]) for column in names)]
-        + [_p(one["columns"][column]) for column in summaries]
-        for one in found
-    ]
-    parts = [f"## {title}", _difference_caption(found), markdown(header, rows)]
+    parts = [f"## {title}", _difference_caption(found), _difference_table(facts, found)]
     if found[0]["kinds"]:
         noisy = [column for column in names if column in next(iter(found[0]["kinds"].values()))]
         rows = [
@@ -77,6 +82,20 @@ def _differences(facts: Facts, title: str, found: Sequence[Facts]) -> list[str]:
         caption = f"By kind of noise; p corrected for all {len(rows)} rows."
         parts += [caption, markdown(["model", "noise", *(names[column] for column in noisy), *p_names], rows, 2)]
     return parts
+
+
+def _difference_table(facts: Facts, found: Sequence[Facts]) -> str:
+    names, summaries = titles(facts), _summaries(facts)
+    rows = [
+        [_pair(facts, one), _pairs(one), *(_points(one["columns"][column]) for column in names)]
+        + [_p(one["columns"][column]) for column in summaries]
+        for one in found
+    ]
+    return markdown(["model", "pairs", *names.values(), *(f"p, {names[column]}" for column in summaries)], rows)
+
+
+def _summaries(facts: Facts) -> list[str]:
+    return [column for column in (MEAN, LOW) if column in facts["columns"]]
 
 
 def _kinds_table(facts: Facts) -> str:

@@ -11,7 +11,8 @@ from typing import Any
 from drsn_audio.config import ConfigError
 from drsn_audio.errors import InputError
 from drsn_audio.files import write_whole
-from drsn_audio.reports.evidence import evidence_tables
+from drsn_audio.reports.embed import embed, embedded
+from drsn_audio.reports.evidence import evidence_summary, evidence_tables
 from drsn_audio.reports.evidence_plot import plot_evidence
 from drsn_audio.sweeping.cells import cells_of
 from drsn_audio.sweeping.config import read_sweep
@@ -40,9 +41,13 @@ def prove(options: argparse.Namespace) -> int:
     parts = [sweeps] if options.out else [[planned] for planned in sweeps]
     for part in parts:
         folder = Path(options.out or part[0].sweep.results)
+        if options.page:
+            embedded(Path(options.page), folder.name)  # before the work, that it has a place for it
         facts = evidence(part, options.ours, pairs, read_costs(part, options.costs))
         for path in write_evidence(facts, folder):
             print(path)
+        if options.page:
+            embed(Path(options.page), folder.name, evidence_summary(facts))
     return 0
 
 

@@ -207,7 +207,7 @@ def test_the_control_has_the_identical_sub_network(pool):
         module = SHRINKAGES[name](C, Pooling(pool, 4.0, F))
         return {key: tuple(value.shape) for key, value in module.state_dict().items()}
 
-    assert shapes("se") == shapes("cw")
+    assert shapes("se") == shapes("gate") == shapes("cw")
     assert shapes("se-frequency") == shapes("gate-frequency") == shapes("cw-frequency")
     assert not shapes("none")
 
@@ -221,11 +221,12 @@ def test_squeeze_and_excitation_multiplies():
     assert (module(-x) / -x != ratio).all()  # its statistic is the mean of x, not of |x|
 
 
-def test_the_gate_of_magnitudes_multiplies_by_the_alpha_of_the_threshold():
-    gate, shrinkage = build("gate-frequency").eval(), build("cw-frequency").eval()
+@pytest.mark.parametrize(("control", "ours", "dim"), [("gate", "cw", (2, 3)), ("gate-frequency", "cw-frequency", 3)])
+def test_the_gate_of_magnitudes_multiplies_by_the_alpha_of_the_threshold(control, ours, dim):
+    gate, shrinkage = build(control).eval(), build(ours).eval()
     gate.load_state_dict(shrinkage.state_dict())
     x = signal()
-    average = x.abs().mean(3, keepdim=True)
+    average = x.abs().mean(dim, keepdim=True)
     torch.testing.assert_close(gate(x), x * shrinkage.threshold(x) / average)
     torch.testing.assert_close(gate(-x), -gate(x))
 

@@ -51,6 +51,33 @@ def test_it_writes_beside_the_results(call, done):
     assert "2.00 (x 1.50)" in (results / "tables.md").read_text()
 
 
+def test_a_page_takes_the_first_tables(call, done, tmp_path):
+    path, results = done
+    page = tmp_path / "page.md"
+    mark = f"<!-- {results.name}: written by a command -->"
+    page.write_text(f"before\n\n{mark}\nas it was\n<!-- end -->\n\nafter\n")
+    for _ in range(2):
+        assert call(path, f"results={results}", "--page", page)[0] == 0
+        before, table, after = page.read_text().partition("| drsn-frequency |")
+        assert before.startswith(f"before\n\n{mark}\n\nAccuracy in %")
+        assert after.endswith("|\n\n<!-- end -->\n\nafter\n")
+        assert table
+        assert "| se " in after
+        assert "as it was" not in page.read_text()
+
+
+@pytest.mark.parametrize("text", ["no mark", "<!-- NAME: written by a command -->\nno end", None])
+def test_a_page_without_a_place_is_refused_before_the_work(call, done, tmp_path, text):
+    path, results = done
+    page = tmp_path / "page.md"
+    if text is not None:
+        page.write_text(text.replace("NAME", results.name))
+    status, out, err = call(path, f"results={results}", "--page", page)
+    assert (status, out, len(err)) == (2, [], 1)
+    assert str(page) in err[0]
+    assert not (results / "tables.md").exists()
+
+
 def test_sweeps_are_tables_of_their_own_or_one_elsewhere(call, done, plan, tmp_path):
     path, results = done
     other = path.with_name("twin.yaml")

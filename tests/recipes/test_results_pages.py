@@ -1,0 +1,17 @@
+"""What the pages show is what the committed tables say."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from drsn_audio.reports.embed import embedded
+from drsn_audio.reports.evidence import evidence_summary
+
+RECIPE = Path(__file__).resolve().parents[2] / "recipes" / "keywords"
+
+
+@pytest.mark.parametrize("folder", ["evidence", "evidence-short"])
+def test_the_page_has_the_tables_of_the_results(folder):
+    facts = json.loads((RECIPE / "results" / folder / "tables.json").read_text())
+    assert embedded(RECIPE / "RESULTS.md", folder) == evidence_summary(facts)
