@@ -118,6 +118,7 @@ class ResidualBlock(nn.Module):
                 nn.Conv2d(channels, channels, 1, bias=False),
             )
         self.drop = nn.Dropout2d(float(self.place[4:])) if self.place.startswith("drop") else None
+        self.out = nn.Dropout2d(float(self.place[3:])) if self.place.startswith("out") else nn.Identity()
         if self.place == "both":
             self.inner = SHRINKAGES[name](channels, pooling)
 
@@ -141,7 +142,7 @@ class ResidualBlock(nn.Module):
             branch = branch + self.context(branch.mean(2, keepdim=True))
         if self.place == "sum":
             return self.shrinkage(shortcut + branch, mask, memory), lengths
-        x = shortcut + self.shrinkage(branch, mask, memory)
+        x = shortcut + self.out(self.shrinkage(branch, mask, memory))
         for bn, shrinkage in zip(self.again_bn, self.again_shrinkage, strict=True):
             x = x + shrinkage(self.conv2(apply_mask(bn(x, mask).relu(), mask), memory), mask, memory)
         return x, lengths
