@@ -246,6 +246,7 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "local": {"local_s": 0.3},
     "static": {"static": True},
     "multiply-deviation": {"law": "multiply", "deviation": True},
+    "multiply-low": {"law": "multiply", "rank": 4},
     "high": {"start": 0.75},
     "low-high": {"rank": 4, "start": 0.75},
     "jitter": {"jitter": 0.5},
