@@ -13,9 +13,7 @@ from torch import Tensor, nn
 from drsn_audio.config import ConfigError, ModelConfig
 from drsn_audio.memory import Memory
 from drsn_audio.models.encoder import Features
-from drsn_audio.nn.causal import Pooling
 from drsn_audio.nn.masking import MaskedBatchNorm2d, apply_mask, frame_mask
-from drsn_audio.nn.shrinkage import CLIP, SHRINKAGES
 from drsn_audio.nn.subspectral import SubSpectralNorm
 
 BINS = 40  # halved three times, and what is left is the height of the last kernel
@@ -32,16 +30,7 @@ class BroadcastedBlock(nn.Module):
     1x1 convolution, and has no x in its sum.
     """
 
-    def __init__(
-        self,
-        channels_in: int,
-        channels: int,
-        stride: int,
-        dilation: int,
-        dropout: float,
-        shrinkage: str = "none",
-        pooling: Pooling = CLIP,
-    ):
+    def __init__(self, channels_in: int, channels: int, stride: int, dilation: int, dropout: float):
         super().__init__()
         self.transition = channels_in != channels
         if self.transition:
@@ -55,15 +44,13 @@ class BroadcastedBlock(nn.Module):
         self.temporal_norm = MaskedBatchNorm2d(channels)
         self.pointwise = nn.Conv2d(channels, channels, 1, bias=False)
         self.dropout = nn.Dropout2d(dropout)
-        self.shrinkage = SHRINKAGES[shrinkage](channels, pooling)
 
     def forward(self, x: Tensor, mask: Tensor | None) -> Tensor:
         widened = self.widen_norm(self.widen(x), mask).relu() if self.transition else x
         local = self.frequency_norm(self.frequency(widened), mask)
         context = self.temporal(apply_mask(_frequency_mean(local), mask))
         context = self.dropout(self.pointwise(F.silu(self.temporal_norm(context, mask))))
-        branch = self.shrinkage(_broadcast_add(local, context), mask)
-        return (branch if self.transition else x + branch).relu()
+        return _broadcast_add(local if self.transition else x + local, context).relu()
 
 
 def _frequency_mean(x: Tensor) -> Tensor:
@@ -105,23 +92,18 @@ class BCResNet(nn.Module):
         _check(bins, config)
         self.input_norm = MaskedBatchNorm2d(bins, affine=False)
         channels = 2 * config.width
-        self.stem = nn.Conv2d(1, channels, 5, (2, max(1, config.time_reduction)), 2, bias=False)
+        self.stem = nn.Conv2d(1, channels, 5, (2, 1), 2, bias=False)
         self.stem_norm = MaskedBatchNorm2d(channels)
         self.blocks = nn.ModuleList()
-        name, _, place = config.shrinkage.partition("@")
-        height = bins // 2
         for count, widening, stride, dilation in zip(config.blocks, WIDTHS, STRIDES, DILATIONS, strict=True):
             wider = round(widening * config.width)
-            height //= stride
             for index in range(count):
                 step = stride if index == 0 else 1
-                here = name if name and (place != "stage" or index == count - 1) else "none"
-                pooling = Pooling(bins=height)
-                self.blocks.append(BroadcastedBlock(channels, wider, step, dilation, config.dropout, here, pooling))
+                self.blocks.append(BroadcastedBlock(channels, wider, step, dilation, config.dropout))
                 channels = wider
         self.collapse = nn.Conv2d(channels, channels, 5, padding=(0, 2), groups=channels, bias=False)
         self.levels = [(4 * config.width, 1)]
-        self.time_strides: list[int] = [max(1, config.time_reduction)]
+        self.time_strides: list[int] = []
         self.output = nn.Conv2d(channels, 4 * config.width, 1, bias=False)
         self.output_norm = MaskedBatchNorm2d(4 * config.width)
 
@@ -142,6 +124,8 @@ class BCResNet(nn.Module):
 def _check(bins: int, config: ModelConfig) -> None:
     if config.pool != "clip":
         raise ConfigError(f"model.pool={config.pool!r}: bc-resnet hears whole clips: set clip, or choose a drsn preset")
+    if config.shrinkage:
+        raise ConfigError(f"model.shrinkage={config.shrinkage!r}: bc-resnet has none: leave it out")
     if bins != BINS:
         raise ConfigError(f"model.frontend.n_mels={bins}: bc-resnet is made for {BINS}: set {BINS}")
     if len(config.blocks) != len(WIDTHS):

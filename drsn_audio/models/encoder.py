@@ -37,19 +37,6 @@ class Stage(nn.ModuleList):
         return x, lengths
 
 
-class SpectralShrinkage(nn.Module):
-    """One-sided threshold a band on the spectrogram [B, 1, F, T]: a share of its mean, by a network of all bands' means."""
-
-    def __init__(self, bins: int, hidden: int = 16):
-        super().__init__()
-        self.fc1, self.bn, self.fc2 = nn.Linear(bins, hidden), nn.BatchNorm1d(hidden), nn.Linear(hidden, bins)
-
-    def forward(self, x: Tensor) -> Tensor:
-        average = x.abs().mean(3).squeeze(1)  # [B, F]
-        alpha = self.fc2(self.bn(self.fc1(average)).relu()).sigmoid()
-        return (x - (alpha * average)[:, None, :, None]).relu()
-
-
 class Encoder(nn.Module):
     """Spectrogram [B, 1, F, T] -> Features: one level a stage, channels doubling from `config.width`, or `widths`.
 
@@ -60,7 +47,6 @@ class Encoder(nn.Module):
     def __init__(self, bins: int, config: ModelConfig):
         super().__init__()
         self.input_norm = MaskedBatchNorm2d(bins)
-        self.spectral = SpectralShrinkage(bins) if "spec" in config.shrinkage.partition("@")[2] else None
         stem_stride, kernel = (config.stem_stride[0], config.stem_stride[1]), (config.stem_kernel, config.stem_kernel)
         widths = config.widths or [config.width * 2**index for index in range(len(config.blocks))]
         self.stem = Conv2d(1, widths[0], kernel, stem_stride, causal=config.pool != "clip")
@@ -83,8 +69,6 @@ class Encoder(nn.Module):
 
     def forward(self, spectrogram: Tensor, lengths: Tensor | None = None, memory: Memory | None = None) -> Features:
         mask = frame_mask(lengths, spectrogram.shape[3], spectrogram.dtype)
-        if self.spectral is not None:
-            spectrogram = self.spectral(spectrogram)
         x = self.input_norm(spectrogram.transpose(1, 2), mask).transpose(1, 2)
         x = self.stem(apply_mask(x, mask), memory)
         lengths = downsample_lengths(lengths, int(self.stem.stride[1]))

@@ -119,7 +119,7 @@ def _check(config: ModelConfig) -> None:
         ("frontend.name", config.frontend.name, tuple(FRONTENDS)),
         ("encoder", config.encoder, tuple(ENCODERS)),
         ("head", config.head, tuple(HEADS)),
-        ("shrinkage", config.shrinkage.partition("@")[0], ("", *SHRINKAGES)),
+        ("shrinkage", config.shrinkage, tuple(SHRINKAGES) if config.encoder == "drsn" else (config.shrinkage,)),
         ("pool", config.pool, POOLS),
         ("clip_answer", config.clip_answer, ("last", "surest")),
     ):

@@ -10,7 +10,6 @@ from drsn_audio.memory import Memory, Remembers
 from drsn_audio.nn.causal import Pooling
 from drsn_audio.nn.masking import MaskedBatchNorm2d, apply_mask, frame_mask
 from drsn_audio.nn.shrinkage import SHRINKAGES
-from drsn_audio.nn.subspectral import SubSpectralNorm
 
 
 class Conv2d(Remembers, nn.Conv2d):
@@ -93,34 +92,7 @@ class ResidualBlock(nn.Module):
         self.conv1 = Conv2d(channels_in, channels, kernel, stride, causal=pooling.causal, dilation=dilation)
         self.bn2 = MaskedBatchNorm2d(channels)
         self.conv2 = Conv2d(channels, channels, kernel, (1, 1), causal=pooling.causal, dilation=dilation)
-        name, _, self.place = shrinkage.partition("@")
-        if self.place.startswith("sep"):  # sepE or sepEkFxT: inverted bottleneck
-            e, _, k = self.place[3:].partition("k")
-            kf, kt = (int(v) for v in (k or "3x3").split("x"))
-            wide = round(float(e) * channels)
-            self.conv1 = Conv2d(channels_in, wide, (1, 1), (1, 1), causal=pooling.causal)
-            self.bnd = MaskedBatchNorm2d(wide)
-            self.dw = Conv2d(wide, wide, (kf, kt), stride, causal=pooling.causal, groups=wide)
-            self.bn2 = MaskedBatchNorm2d(wide)
-            self.conv2 = Conv2d(wide, channels, (1, 1), (1, 1), causal=pooling.causal)
-        self.shrinkage = SHRINKAGES[name](channels, pooling)
-        if self.place == "bands":
-            self.bn1, self.bn2 = SubSpectralNorm(channels_in, 5), SubSpectralNorm(channels, 5)
-        again = int(self.place[4:]) if self.place.startswith("iter") else 0
-        self.again_bn = nn.ModuleList(MaskedBatchNorm2d(channels) for _ in range(again))
-        self.again_shrinkage = nn.ModuleList(SHRINKAGES[name](channels, pooling) for _ in range(again))
-        self.context = None
-        if "ctx" in self.place:
-            self.context = nn.Sequential(
-                nn.Conv2d(channels, channels, (1, 5), padding=(0, 2), groups=channels, bias=False),
-                nn.BatchNorm2d(channels),
-                nn.SiLU(),
-                nn.Conv2d(channels, channels, 1, bias=False),
-            )
-        self.drop = nn.Dropout2d(float(self.place[4:])) if self.place.startswith("drop") else None
-        self.out = nn.Dropout2d(float(self.place[3:])) if self.place.startswith("out") else nn.Identity()
-        if self.place == "both":
-            self.inner = SHRINKAGES[name](channels, pooling)
+        self.shrinkage = SHRINKAGES[shrinkage](channels, pooling)
 
     def forward(self, x: Tensor, lengths: Tensor | None, memory: Memory | None = None) -> tuple[Tensor, Tensor | None]:
         mask = frame_mask(lengths, x.shape[3], x.dtype)
@@ -131,18 +103,5 @@ class ResidualBlock(nn.Module):
 
         lengths = downsample_lengths(lengths, self.stride[1])
         mask = frame_mask(lengths, branch.shape[3], x.dtype)
-        if self.place.startswith("sep"):
-            branch = self.dw(self.bnd(branch).relu())
-        if self.drop is not None:
-            branch = self.drop(branch)
-        if self.place == "both":
-            branch = self.inner(branch, mask, memory)
         branch = self.conv2(apply_mask(self.bn2(branch, mask).relu(), mask), memory)
-        if self.context is not None:
-            branch = branch + self.context(branch.mean(2, keepdim=True))
-        if self.place == "sum":
-            return self.shrinkage(shortcut + branch, mask, memory), lengths
-        x = shortcut + self.out(self.shrinkage(branch, mask, memory))
-        for bn, shrinkage in zip(self.again_bn, self.again_shrinkage, strict=True):
-            x = x + shrinkage(self.conv2(apply_mask(bn(x, mask).relu(), mask), memory), mask, memory)
-        return x, lengths
+        return shortcut + self.shrinkage(branch, mask, memory), lengths

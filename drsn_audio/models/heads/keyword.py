@@ -14,7 +14,6 @@ from drsn_audio.memory import Memory
 from drsn_audio.models.encoder import Features
 from drsn_audio.nn.masking import frame_mask, masked_mean
 from drsn_audio.nn.residual import Conv2d
-from drsn_audio.nn.threshold import soft_threshold
 
 
 class KeywordHead(nn.Module):
@@ -39,24 +38,13 @@ class KeywordHead(nn.Module):
             frames = math.ceil(1000 * config.clip_s / frame_ms)
             self.window = Conv2d(channels, channels, (1, frames), (1, 1), causal=True, groups=channels)
             nn.init.constant_(self.window.weight, 1 / frames)
-        place = config.shrinkage.partition("@")[2]
-        self.alpha = nn.Parameter(torch.full((1, channels, 1, 1), 0.0)) if "pool" in place else None
-        self.attend = None
-        if "attend" in place:
-            self.attend = nn.Conv2d(channels, 1, 1)
-            nn.init.zeros_(self.attend.weight)
         surest = config.clip_answer == "surest" and SILENCE in config.labels
         self.silence = config.labels.index(SILENCE) if surest else None
         self.linear = nn.Linear(channels, len(config.labels))
 
     def forward(self, features: Features, memory: Memory | None = None) -> Tensor:
         x = self.collapse(features.levels[-1])
-        if self.alpha is not None:
-            average = x.abs().mean(3, keepdim=True)
-            summary = soft_threshold(x, self.alpha.sigmoid() * average).mean(3).flatten(1) * 2
-        elif self.attend is not None:
-            summary = (x * self.attend(x).softmax(3)).sum(3).flatten(1)
-        elif self.window is None:
+        if self.window is None:
             summary = masked_mean(x, frame_mask(features.lengths, x.shape[3], x.dtype), (3,)).flatten(1)
         else:
             summary = self.window(x, memory).squeeze(2).transpose(1, 2)
