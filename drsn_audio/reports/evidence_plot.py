@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 MARKERS = "osD^vPX<>*"
 DASHES = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)))
 PANELS = 4  # side by side, of differences
-SIZES = {"parameters": "parameters (points set a little apart)", "multiply_adds": "multiply-adds of one second"}
+SIZES = {"parameters": "parameters (equal sizes set a little apart)", "multiply_adds": "multiply-adds of one second"}
 FINE = (*(k / 10 for k in range(10, 25)), *(k / 2 for k in range(5, 20)))  # of a decade, where an axis has little of it
 
 Facts = Mapping[str, Any]
@@ -104,7 +104,7 @@ def plot_differences(facts: Facts, path: str | Path) -> None:
 def plot_sizes(facts: Facts, path: str | Path) -> None:
     """Accuracy over all SNRs against parameters and against multiply-adds, a point a row; a line joins a label's.
 
-    Models are made to have as many parameters as each other, so that those points are set a little apart.
+    Models are made to have as many parameters as each other: points of nearly one number are set a little apart.
     """
     figure = make_figure(9.4, 4.2)
     panels = figure.subplots(1, 2, sharey=True)
@@ -112,9 +112,9 @@ def plot_sizes(facts: Facts, path: str | Path) -> None:
     for axes, (key, told) in zip(panels, SIZES.items(), strict=True):
         sizes = [row[key] for row in facts["rows"]]
         low, high = min(sizes) / 1.15, max(sizes) * 1.15
-        for place, label in enumerate(labels):
-            aside = 0.02 * (place - (len(labels) - 1) / 2) if key == "parameters" else 0.0
-            _draw_sizes(axes, facts, label, key, (high / low) ** aside)
+        drawn = spread(sizes, (high / low) ** 0.02) if key == "parameters" else sizes
+        for label in labels:
+            _draw_sizes(axes, facts, label, drawn)
         axes.set_xscale("log")
         axes.set_xlim(low, high)
         marks = size_marks(low, high)
@@ -129,6 +129,23 @@ def plot_sizes(facts: Facts, path: str | Path) -> None:
     save_figure(figure, path)
 
 
+def spread(sizes: Sequence[float], step: float) -> list[float]:
+    """Sizes; of those less than a factor of `step` apart, places that far from each other around their mean."""
+    order = sorted(range(len(sizes)), key=lambda index: sizes[index])
+    groups: list[list[int]] = []
+    for index in order:
+        if groups and sizes[index] < sizes[groups[-1][-1]] * step:
+            groups[-1].append(index)
+        else:
+            groups.append([index])
+    places = list(sizes)
+    for group in groups:
+        middle = math.prod(sizes[index] for index in group) ** (1 / len(group))
+        for place, index in enumerate(group):
+            places[index] = middle * step ** (place - (len(group) - 1) / 2)
+    return places
+
+
 def size_marks(low: float, high: float) -> list[float]:
     """A few round numbers of a logarithmic axis, as fine as it needs."""
     for steps in ((1,), (1, 2, 5), (1, 1.5, 2, 3, 4, 5, 6, 8), FINE):
@@ -138,13 +155,13 @@ def size_marks(low: float, high: float) -> list[float]:
     return [low, high]
 
 
-def _draw_sizes(axes: Axes, facts: Facts, label: str, key: str, aside: float) -> None:
-    """The points of a label's rows, at their sizes times `aside`."""
-    rows = sorted((row for row in facts["rows"] if row["label"] == label), key=lambda row: row[key])
-    mean, low, high = np.array([_percent(row["columns"][_main(facts)]) for row in rows]).T
+def _draw_sizes(axes: Axes, facts: Facts, label: str, places: Sequence[float]) -> None:
+    """The points of a label's rows; `places` are those of all rows."""
+    rows = sorted((place, n) for n, place in enumerate(places) if facts["rows"][n]["label"] == label)
+    mean, low, high = np.array([_percent(facts["rows"][n]["columns"][_main(facts)]) for _, n in rows]).T
     color, marker, dash = _style(facts, label)
     axes.errorbar(
-        [row[key] * aside for row in rows],
+        [place for place, _ in rows],
         mean,
         yerr=np.abs([mean - low, high - mean]),
         color=color,

@@ -173,6 +173,16 @@ def test_size_has_a_point_a_model_and_a_line_through_its_sizes(found, tmp_path, 
     assert near == pytest.approx([98_000, 99_500], rel=0.03)
 
 
+def test_only_sizes_that_would_hide_each_other_are_set_apart():
+    pytest.importorskip("matplotlib")
+    from drsn_audio.reports.evidence_plot import spread
+
+    places = spread([100.0, 54.0, 101.0, 86.0], 1.02)
+    assert (places[1], places[3]) == (54.0, 86.0)
+    assert places[2] / places[0] == pytest.approx(1.02)
+    assert places[2] * places[0] == pytest.approx(100 * 101)
+
+
 def test_pictures_are_small_and_only_of_what_there_is(found, tmp_path):
     pytest.importorskip("matplotlib")
     from drsn_audio.reports.evidence_plot import plot_evidence, size_marks
