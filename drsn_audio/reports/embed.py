@@ -15,6 +15,15 @@ def mark(name: str) -> str:
     return f"<!-- {name}: written by a command -->"
 
 
+def marked(page: Path, name: str) -> bool:
+    """Whether the page has such a mark.
+
+    Raises:
+        InputError: the page cannot be read.
+    """
+    return mark(name) in _read(page)
+
+
 def embedded(page: Path, name: str) -> str:
     """The part as it is, without the marks.
 
@@ -36,14 +45,18 @@ def embed(page: Path, name: str, text: str) -> None:
 
 def _split(page: Path, name: str) -> tuple[str, str, str]:
     """Up to the mark and with it, the part, the end and what follows."""
-    try:
-        text = page.read_text(encoding="utf-8")
-    except OSError as error:
-        raise InputError(f"{page}: cannot be read ({error.strerror})") from None
-    except UnicodeDecodeError:
-        raise InputError(f"{page}: not a text in UTF-8") from None
+    text = _read(page)
     before, found, rest = text.partition(mark(name))
     part, end, after = rest.partition(END)
     if not (found and end) or mark(name) in rest:
         raise InputError(f"{page}: no place for {name}: put {mark(name)} there once, and {END} below it")
     return before + found, part, end + after
+
+
+def _read(page: Path) -> str:
+    try:
+        return page.read_text(encoding="utf-8")
+    except OSError as error:
+        raise InputError(f"{page}: cannot be read ({error.strerror})") from None
+    except UnicodeDecodeError:
+        raise InputError(f"{page}: not a text in UTF-8") from None

@@ -16,7 +16,7 @@ Facts = Mapping[str, Any]
 
 def evidence_tables(facts: Facts) -> str:
     """What `drsn_audio.sweeping.evidence.evidence` found -> tables with their captions."""
-    parts = ["## Accuracy", _accuracy_caption(facts), _accuracy_table(facts)]
+    parts = ["## Accuracy", accuracy_caption(facts), accuracy_table(facts)]
     compared = [one for one in facts["differences"] if one["pairs"]]
     parts += _differences(facts, f"`{facts['ours']}` less each other model", compared)
     parts += _differences(facts, "Further pairs", [one for one in facts["pairs"] if one["pairs"]])
@@ -29,24 +29,13 @@ def evidence_tables(facts: Facts) -> str:
     return "\n\n".join([*parts, "## Where the numbers come from", "\n".join(_notes(facts))]) + "\n"
 
 
-def evidence_summary(facts: Facts) -> str:
-    """Of those tables the accuracies, and the differences over all noise."""
-    parts = [_accuracy_caption(facts), _accuracy_table(facts)]
-    compared = [one for one in facts["differences"] if one["pairs"]]
-    further = [one for one in facts["pairs"] if one["pairs"]]
-    for title, found in ((f"`{facts['ours']}` less each other model.", compared), ("Further pairs.", further)):
-        if found:
-            parts += [f"{title} {_difference_caption(found)}", _difference_table(facts, found)]
-    return "\n\n".join(parts)
-
-
 def titles(facts: Facts) -> dict[str, str]:
     """Column -> its heading: "mean" is that of "20 to -10 dB"."""
     columns = facts["columns"].items()
     return {name: name if len(snrs) == 1 else f"{snrs[0]:g} to {snrs[-1]:g} dB" for name, snrs in columns}
 
 
-def _accuracy_table(facts: Facts) -> str:
+def accuracy_table(facts: Facts) -> str:
     costs = any(row["cost"] for row in facts["rows"])
     rows = []
     for row in facts["rows"]:
@@ -68,14 +57,14 @@ def _differences(facts: Facts, title: str, found: Sequence[Facts]) -> list[str]:
     """Section with the table over all noise, and that by its kind; nothing where there is no pair."""
     if not found:
         return []
-    names, summaries = titles(facts), _summaries(facts)
+    names, summaries = titles(facts), summary_columns(facts)
     p_names = [f"p, {names[column]}" for column in summaries]
-    parts = [f"## {title}", _difference_caption(found), _difference_table(facts, found)]
+    parts = [f"## {title}", difference_caption(found), difference_table(facts, found)]
     if found[0]["kinds"]:
         noisy = [column for column in names if column in next(iter(found[0]["kinds"].values()))]
         rows = [
-            [_pair(facts, one), kind, *(_points(columns[column]) for column in noisy)]
-            + [_p(columns[column]) for column in summaries]
+            [_pair(facts, one), kind, *(points(columns[column]) for column in noisy)]
+            + [p_value(columns[column]) for column in summaries]
             for one in found
             for kind, columns in one["kinds"].items()
         ]
@@ -84,17 +73,17 @@ def _differences(facts: Facts, title: str, found: Sequence[Facts]) -> list[str]:
     return parts
 
 
-def _difference_table(facts: Facts, found: Sequence[Facts]) -> str:
-    names, summaries = titles(facts), _summaries(facts)
+def difference_table(facts: Facts, found: Sequence[Facts]) -> str:
+    names, summaries = titles(facts), summary_columns(facts)
     rows = [
-        [_pair(facts, one), _pairs(one), *(_points(one["columns"][column]) for column in names)]
-        + [_p(one["columns"][column]) for column in summaries]
+        [_pair(facts, one), pair_count(one), *(points(one["columns"][column]) for column in names)]
+        + [p_value(one["columns"][column]) for column in summaries]
         for one in found
     ]
     return markdown(["model", "pairs", *names.values(), *(f"p, {names[column]}" for column in summaries)], rows)
 
 
-def _summaries(facts: Facts) -> list[str]:
+def summary_columns(facts: Facts) -> list[str]:
     return [column for column in (MEAN, LOW) if column in facts["columns"]]
 
 
@@ -132,7 +121,7 @@ def _fold_differences(facts: Facts) -> str:
     return markdown(["model", *(f"fold {fold}" for fold in folds), "above 0 in"], rows)
 
 
-def _accuracy_caption(facts: Facts) -> str:
+def accuracy_caption(facts: Facts) -> str:
     kinds = " and ".join(facts["noise_kinds"])
     folds, shared = list(facts["folds"].values()), facts["shared"]
     if not shared:
@@ -156,7 +145,7 @@ def _accuracy_caption(facts: Facts) -> str:
 COSTS = "Costs: processor time on one thread, in brackets times that of the reference model."
 
 
-def _difference_caption(found: Sequence[Facts]) -> str:
+def difference_caption(found: Sequence[Facts]) -> str:
     rows = ("all " if len(found) > 1 else "") + _count(len(found), "row")
     return (
         "In points [95 % interval], above 0 where the first is better, over runs of the same fold and seed and the "
@@ -202,7 +191,7 @@ def _pair(facts: Facts, one: Facts) -> str:
     return one["to"] if ours else f"{one['of']} less {one['to']}"
 
 
-def _pairs(one: Facts) -> str:
+def pair_count(one: Facts) -> str:
     return f"{one['pairs']} in {_count(len(one['folds']), 'fold')}"
 
 
@@ -219,12 +208,12 @@ def _accuracy(found: Facts) -> str:
     return f"{_share(found['mean'])} [{bounds}]"
 
 
-def _points(found: Facts) -> str:
+def points(found: Facts) -> str:
     bounds = NO_VALUE if found["low"] is None else f"{100 * found['low']:+.1f}, {100 * found['high']:+.1f}"
     return f"{100 * found['mean']:+.1f} [{bounds}]"
 
 
-def _p(found: Facts) -> str:
+def p_value(found: Facts) -> str:
     value = found["p_holm"]
     return NO_VALUE if value is None else f"{value:.3f}" if value >= 0.001 else "< 0.001"
 

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from drsn_audio.config import ConfigError
 from drsn_audio.errors import InputError
 from drsn_audio.files import write_whole
-from drsn_audio.reports.embed import embed, embedded
-from drsn_audio.reports.evidence import evidence_summary, evidence_tables
+from drsn_audio.reports.embed import embed, embedded, marked
+from drsn_audio.reports.evidence import evidence_tables
+from drsn_audio.reports.evidence_page import brief_differences, evidence_summary
 from drsn_audio.reports.evidence_plot import plot_evidence
 from drsn_audio.sweeping.cells import cells_of
 from drsn_audio.sweeping.config import read_sweep
@@ -41,13 +42,13 @@ def prove(options: argparse.Namespace) -> int:
     parts = [sweeps] if options.out else [[planned] for planned in sweeps]
     for part in parts:
         folder = Path(options.out or part[0].sweep.results)
-        if options.page:
-            embedded(Path(options.page), folder.name)  # before the work, that it has a place for it
+        places = [(page, *_place(page, folder.name)) for page in map(Path, options.page)]  # before the work
         facts = evidence(part, options.ours, pairs, read_costs(part, options.costs))
         for path in write_evidence(facts, folder):
             print(path)
-        if options.page:
-            embed(Path(options.page), folder.name, evidence_summary(facts))
+        for page, name, text in places:
+            embed(page, name, text(facts))
+            print(page)
     return 0
 
 
@@ -71,6 +72,14 @@ def read_costs(sweeps: Sequence[Planned], given: str | None = None) -> dict[str,
         if given or path.exists():
             found[planned.name] = _read_costs(path)
     return found
+
+
+def _place(page: Path, name: str) -> tuple[str, Callable[[Mapping[str, Any]], str]]:
+    """What a page has a place for: NAME, the first tables, or NAME-differences, the briefest one."""
+    if marked(page, brief := f"{name}-differences"):
+        return brief, brief_differences
+    embedded(page, name)
+    return name, evidence_summary
 
 
 def _planned(path: Path, words: tuple[str, ...]) -> Planned:

@@ -3,13 +3,13 @@ and its paired difference to ours, with intervals over speakers and noise record
 
 Writes tables.md, tables.json, accuracy.png, differences.png and sizes.png beside the sweep's results; with -o several
 sweeps are one table, there. A model's costs are those of costs.json (benchmarks/model_costs.py) beside the results.
-With --page the first tables also go into that markdown page, between <!-- FOLDER: written by a command --> and
-<!-- end -->, FOLDER being the name of the results'.
+With --page the first tables also go into a markdown page, between <!-- FOLDER: written by a command --> and
+<!-- end -->, FOLDER being the name of the results'; with FOLDER-differences in that place, only the briefest of them.
 
 examples:
   python recipes/keywords/evidence.py recipes/keywords/sweeps/evidence.yaml
   python recipes/keywords/evidence.py recipes/keywords/sweeps/evidence.yaml --pairs drsn-cw:se se-frequency:se \\
-    --page recipes/keywords/RESULTS.md
+    --page recipes/keywords/RESULTS.md docs/evidence.md
   python recipes/keywords/evidence.py recipes/keywords/sweeps/evidence.yaml recipes/keywords/sweeps/variants.yaml \\
     -o runs/both --ours gain
 """
@@ -30,7 +30,7 @@ def main() -> int:
     )
     parser.add_argument("--pairs", nargs="+", default=[], metavar="A:B", help="further differences, A less B")
     parser.add_argument("--costs", default="", metavar="FILE", help="default: costs.json beside the results")
-    parser.add_argument("--page", default="", metavar="FILE.md", help="put accuracies and differences there, too")
+    parser.add_argument("--page", nargs="+", default=[], metavar="FILE.md", help="put tables there, too")
     options = parser.parse_intermixed_args()
 
     def run() -> int:

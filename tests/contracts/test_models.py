@@ -29,10 +29,11 @@ SPECTRAL = ["denoise", "joint"]
 SIZE |= {head: {"widths": [3, 4, 6], "stem_stride": [4, 1], "time_reduction": 1, "mixer": [1, 2]} for head in SPECTRAL}
 SPECTRUM = {"name": "log-spectrogram", "hop_ms": 16, "f_min_hz": 0}  # what a denoiser hears
 WORDS = [head for head in HEADS if head not in SPECTRAL]
+SHRINKS = [name for name in SHRINKAGES if name != "gate"]  # that is gate-frequency's, pooled as se is
 KINDS = [
-    *product(["10k"], SHRINKAGES, POOLS, ["logmel"], WORDS),
+    *product(["10k"], SHRINKS, POOLS, ["logmel"], WORDS),
     *product(["10k"], ["cw-frequency"], POOLS, [name for name in FRONTENDS if name != "logmel"], WORDS),
-    *product(["10k"], SHRINKAGES, [pool for pool in POOLS if pool != "clip"], ["log-spectrogram"], ["denoise"]),
+    *product(["10k"], SHRINKS, [pool for pool in POOLS if pool != "clip"], ["log-spectrogram"], ["denoise"]),
     ("10k", "cw-frequency", "causal", "log-spectrogram", "joint"),  # whose parts are those of others
     *product(["bc-resnet-1"], [""], ["clip"], ["logmel", "pcen", "mfcc"], ["keyword"]),  # 40 bins, for which it is made
 ]

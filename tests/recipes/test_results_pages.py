@@ -6,12 +6,18 @@ from pathlib import Path
 import pytest
 
 from drsn_audio.reports.embed import embedded
-from drsn_audio.reports.evidence import evidence_summary
+from drsn_audio.reports.evidence_page import brief_differences, evidence_summary
 
-RECIPE = Path(__file__).resolve().parents[2] / "recipes" / "keywords"
+ROOT = Path(__file__).resolve().parents[2]
+RECIPE = ROOT / "recipes" / "keywords"
 
 
 @pytest.mark.parametrize("folder", ["evidence", "evidence-short"])
 def test_the_page_has_the_tables_of_the_results(folder):
     facts = json.loads((RECIPE / "results" / folder / "tables.json").read_text())
     assert embedded(RECIPE / "RESULTS.md", folder) == evidence_summary(facts)
+
+
+def test_the_evidence_has_the_differences_of_the_main_table():
+    facts = json.loads((RECIPE / "results" / "evidence" / "tables.json").read_text())
+    assert embedded(ROOT / "docs" / "evidence.md", "evidence-differences") == brief_differences(facts)

@@ -66,6 +66,18 @@ def test_a_page_takes_the_first_tables(call, done, tmp_path):
         assert "as it was" not in page.read_text()
 
 
+def test_a_page_may_take_the_briefest_table_alone(call, done, tmp_path):
+    path, results = done
+    page = tmp_path / "page.md"
+    page.write_text(f"<!-- {results.name}-differences: written by a command -->\n<!-- end -->\n")
+    status, out, _ = call(path, f"results={results}", "--page", page)
+    assert (status, out[-1]) == (0, str(page))
+    rows = [line for line in page.read_text().splitlines() if line.startswith("|")]
+    assert len(rows) == 3
+    assert rows[0].startswith("| drsn-frequency less |")
+    assert "+25.0" in rows[2]
+
+
 @pytest.mark.parametrize("text", ["no mark", "<!-- NAME: written by a command -->\nno end", None])
 def test_a_page_without_a_place_is_refused_before_the_work(call, done, tmp_path, text):
     path, results = done
