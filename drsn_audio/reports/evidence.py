@@ -36,6 +36,7 @@ def titles(facts: Facts) -> dict[str, str]:
 
 
 def accuracy_table(facts: Facts) -> str:
+    """Each row's size, accuracies and, where they were measured, costs."""
     costs = any(row["cost"] for row in facts["rows"])
     rows = []
     for row in facts["rows"]:
@@ -74,6 +75,7 @@ def _differences(facts: Facts, title: str, found: Sequence[Facts]) -> list[str]:
 
 
 def difference_table(facts: Facts, found: Sequence[Facts]) -> str:
+    """Over all noise, a row for each of the differences `found`."""
     names, summaries = titles(facts), summary_columns(facts)
     rows = [
         [_pair(facts, one), pair_count(one), *(points(one["columns"][column]) for column in names)]
@@ -84,6 +86,7 @@ def difference_table(facts: Facts, found: Sequence[Facts]) -> str:
 
 
 def summary_columns(facts: Facts) -> list[str]:
+    """Those over several SNRs that there are, whose p stand in the tables."""
     return [column for column in (MEAN, LOW) if column in facts["columns"]]
 
 
@@ -122,6 +125,7 @@ def _fold_differences(facts: Facts) -> str:
 
 
 def accuracy_caption(facts: Facts) -> str:
+    """What the numbers of `accuracy_table` are, and of whom."""
     kinds = " and ".join(facts["noise_kinds"])
     folds, shared = list(facts["folds"].values()), facts["shared"]
     if not shared:
@@ -146,6 +150,7 @@ COSTS = "Costs: processor time on one thread, in brackets times that of the refe
 
 
 def difference_caption(found: Sequence[Facts]) -> str:
+    """What the numbers of `difference_table` are, and what they leave out."""
     rows = ("all " if len(found) > 1 else "") + _count(len(found), "row")
     return (
         "In points [95 % interval], above 0 where the first is better, over runs of the same fold and seed and the "
@@ -192,6 +197,7 @@ def _pair(facts: Facts, one: Facts) -> str:
 
 
 def pair_count(one: Facts) -> str:
+    """ "2 in 2 folds"."""
     return f"{one['pairs']} in {_count(len(one['folds']), 'fold')}"
 
 
@@ -209,11 +215,13 @@ def _accuracy(found: Facts) -> str:
 
 
 def points(found: Facts) -> str:
+    """ "+1.7 [+1.0, +2.3]"."""
     bounds = NO_VALUE if found["low"] is None else f"{100 * found['low']:+.1f}, {100 * found['high']:+.1f}"
     return f"{100 * found['mean']:+.1f} [{bounds}]"
 
 
 def p_value(found: Facts) -> str:
+    """Corrected by Holm's method."""
     value = found["p_holm"]
     return NO_VALUE if value is None else f"{value:.3f}" if value >= 0.001 else "< 0.001"
 
