@@ -51,28 +51,21 @@ def test_it_writes_beside_the_results(call, done):
     assert "2.00 (x 1.50)" in (results / "tables.md").read_text()
 
 
-def test_a_page_takes_the_first_tables(call, done, tmp_path):
+def test_pages_take_the_first_tables_or_the_briefest(call, done, tmp_path):
     path, results = done
-    page = tmp_path / "page.md"
+    page, brief = tmp_path / "page.md", tmp_path / "brief.md"
     mark = f"<!-- {results.name}: written by a command -->"
     page.write_text(f"before\n\n{mark}\nas it was\n<!-- end -->\n\nafter\n")
-    for _ in range(2):
-        assert call(path, f"results={results}", "--page", page)[0] == 0
-        before, table, after = page.read_text().partition("| drsn-frequency |")
-        assert before.startswith(f"before\n\n{mark}\n\nAccuracy in %")
-        assert after.endswith("|\n\n<!-- end -->\n\nafter\n")
-        assert table
-        assert "| se " in after
-        assert "as it was" not in page.read_text()
-
-
-def test_a_page_may_take_the_briefest_table_alone(call, done, tmp_path):
-    path, results = done
-    page = tmp_path / "page.md"
-    page.write_text(f"<!-- {results.name}-differences: written by a command -->\n<!-- end -->\n")
-    status, out, _ = call(path, f"results={results}", "--page", page)
-    assert (status, out[-1]) == (0, str(page))
-    rows = [line for line in page.read_text().splitlines() if line.startswith("|")]
+    brief.write_text(f"<!-- {results.name}-differences: written by a command -->\nas it was\n<!-- end -->\n")
+    status, out, _ = call(path, f"results={results}", "--page", page, brief)
+    assert (status, out[-2:]) == (0, [str(page), str(brief)])
+    before, table, after = page.read_text().partition("| drsn-frequency |")
+    assert before.startswith(f"before\n\n{mark}\n\nAccuracy in %")
+    assert after.endswith("|\n\n<!-- end -->\n\nafter\n")
+    assert table
+    assert "| se " in after
+    assert "as it was" not in page.read_text() + brief.read_text()
+    rows = [line for line in brief.read_text().splitlines() if line.startswith("|")]
     assert len(rows) == 3
     assert rows[0].startswith("| drsn-frequency less |")
     assert "+25.0" in rows[2]
