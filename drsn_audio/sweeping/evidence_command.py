@@ -40,13 +40,13 @@ def prove(options: argparse.Namespace) -> int:
     if len({planned.name for planned in sweeps}) < len(sweeps):
         raise ConfigError("sweeps of one file name cannot be told apart in a table: give them other names")
     parts = [sweeps] if options.out else [[planned] for planned in sweeps]
-    for part in parts:
-        folder = Path(options.out or part[0].sweep.results)
-        places = [(page, *_place(page, folder.name)) for page in map(Path, options.page)]  # before the work
+    folders = [Path(options.out or part[0].sweep.results) for part in parts]
+    places = [[(page, *_place(page, folder.name)) for page in map(Path, options.page)] for folder in folders]
+    for part, folder, pages in zip(parts, folders, places, strict=True):
         facts = evidence(part, options.ours, pairs, read_costs(part, options.costs))
         for path in write_evidence(facts, folder):
             print(path)
-        for page, name, text in places:
+        for page, name, text in pages:
             embed(page, name, text(facts))
             print(page)
     return 0

@@ -24,6 +24,13 @@ def test_it_is_a_batch_norm_of_each_band(memory_format):
     assert out.shape == x.shape
 
 
+@pytest.mark.parametrize("bins", [5, 10])
+def test_channels_last_stays_so(bins):
+    """Bands of one bin, too: what follows would be slower."""
+    x = draw(3, 4, bins, 6).to(memory_format=torch.channels_last)
+    assert SubSpectralNorm(4, 5)(x).is_contiguous(memory_format=torch.channels_last)
+
+
 def test_at_use_each_band_has_its_own_statistics_gain_and_offset():
     norm, x = SubSpectralNorm(2, 5), draw(4, 2, 10, 50)
     norm.norm.momentum = 1.0
