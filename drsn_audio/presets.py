@@ -9,6 +9,10 @@ def _drsn(width: int, blocks: list[int]) -> dict[str, Any]:
     return {"encoder": "drsn", "width": width, "blocks": blocks, "shrinkage": "cw-frequency"}
 
 
+def _keyword(width: int) -> dict[str, Any]:
+    return _drsn(width, [1, 1]) | {"mixer_width": 3 * width, "mixer": [1, 2, 4]}
+
+
 def _ctc(width: int, blocks: list[int], mixer_width: int, mixer: list[int]) -> dict[str, Any]:
     return _drsn(width, blocks) | {"time_reduction": 4, "mixer_width": mixer_width, "mixer": mixer}
 
@@ -24,6 +28,11 @@ PRESETS: dict[str, dict[str, Any]] = {
     "100k": _drsn(17, [1, 1, 1]),
     "300k": _drsn(21, [1, 1, 2]),
     "1m": _drsn(30, [1, 2, 3]),
+    # the same with less in two dimensions and more in time
+    "keyword-10k": _keyword(5),
+    "keyword-30k": _keyword(9),
+    "keyword-100k": _keyword(16),
+    "keyword-300k": _keyword(28),
     # for transcription: those with 29 units stand in recipes/librispeech
     "ctc-500k": _ctc(15, [1, 1, 1], 112, [1, 2, 4, 8]),
     "ctc-1m": _ctc(21, [1, 1, 1], 160, [1, 2, 4, 8]),

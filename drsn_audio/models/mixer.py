@@ -1,4 +1,4 @@
-"""What stands behind the 2-D encoder where words and sentences are to be told: context over time."""
+"""What stands behind the 2-D encoder where words are to be told: context over time."""
 
 from __future__ import annotations
 

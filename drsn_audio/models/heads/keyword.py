@@ -12,6 +12,7 @@ from drsn_audio.config import ModelConfig
 from drsn_audio.labels import SILENCE
 from drsn_audio.memory import Memory
 from drsn_audio.models.encoder import Features
+from drsn_audio.models.mixer import TemporalMixer
 from drsn_audio.nn.masking import frame_mask, masked_mean
 from drsn_audio.nn.residual import Conv2d
 
@@ -19,9 +20,9 @@ from drsn_audio.nn.residual import Conv2d
 class KeywordHead(nn.Module):
     """Features -> logits [B, K] of the clip, or, of a causal model, [B, T', K] of the last `clip_s` before each frame.
 
-    Each channel is summed over frequency with learned weights (where in frequency a feature stands matters), averaged
-    over time (causal: with learned weights, too), and mapped to the labels. BC-ResNet does the first itself, and has
-    no dropout here.
+    Frequency is summed with learned weights (where in frequency a feature stands matters): by a `TemporalMixer` if
+    `config.mixer` has dilations, else for each channel by itself. Then comes the average over time (causal: with
+    learned weights, too), mapped to the labels. BC-ResNet does the first itself, and has no dropout here.
     """
 
     def __init__(self, levels: list[tuple[int, int]], bins: int, config: ModelConfig, frame_ms: float):
@@ -30,10 +31,15 @@ class KeywordHead(nn.Module):
         self.collapse: nn.Module = nn.Identity()
         self.dropout: nn.Module = nn.Identity()
         self.window: Conv2d | None = None
+        self.mixer: TemporalMixer | None = None
         if config.encoder != "bc-resnet":
-            self.collapse = nn.Conv2d(channels, channels, (bins, 1), groups=channels, bias=False)
-            nn.init.normal_(self.collapse.weight, 1 / bins, 0.5 / bins)
             self.dropout = nn.Dropout(config.dropout)
+            if config.mixer:
+                self.mixer = TemporalMixer(channels, bins, config, frame_ms)
+                channels = self.mixer.channels
+            else:
+                self.collapse = nn.Conv2d(channels, channels, (bins, 1), groups=channels, bias=False)
+                nn.init.normal_(self.collapse.weight, 1 / bins, 0.5 / bins)
         if config.pool != "clip":
             frames = math.ceil(1000 * config.clip_s / frame_ms)
             self.window = Conv2d(channels, channels, (1, frames), (1, 1), causal=True, groups=channels)
@@ -43,7 +49,7 @@ class KeywordHead(nn.Module):
         self.linear = nn.Linear(channels, len(config.labels))
 
     def forward(self, features: Features, memory: Memory | None = None) -> Tensor:
-        x = self.collapse(features.levels[-1])
+        x = self.collapse(features.levels[-1]) if self.mixer is None else self.mixer(features, memory)[1]
         if self.window is None:
             summary = masked_mean(x, frame_mask(features.lengths, x.shape[3], x.dtype), (3,)).flatten(1)
         else:
