@@ -34,17 +34,18 @@ KINDS = [
     *product(["10k"], SHRINKS, POOLS, ["logmel"], WORDS),
     *product(["10k"], ["cw-frequency"], POOLS, [name for name in FRONTENDS if name != "logmel"], WORDS),
     *product(["10k"], SHRINKS, [pool for pool in POOLS if pool != "clip"], ["log-spectrogram"], ["denoise"]),
+    *product(["keyword-10k"], ["cw-frequency"], POOLS, ["logmel"], ["keyword"]),
     ("10k", "cw-frequency", "causal", "log-spectrogram", "joint"),  # whose parts are those of others
     *product(["bc-resnet-1"], [""], ["clip"], ["logmel", "pcen", "mfcc"], ["keyword"]),  # 40 bins, for which it is made
 ]
 CTC_PRESETS = [name for name in PRESETS if name.startswith("ctc")]
-SIZES = [
-    (preset, *kind)
+SIZES = KINDS + [
+    (preset, size["shrinkage"], pool, "logmel", "ctc" if preset in CTC_PRESETS else "keyword")
     for preset, size in PRESETS.items()
-    for smallest, *kind in KINDS
-    if PRESETS[smallest]["encoder"] == size["encoder"]
-    and (preset == smallest or (kind[2:] == ["logmel", "keyword"] and preset not in CTC_PRESETS))
-] + [*product(CTC_PRESETS, ["cw-frequency"], ["clip", "causal"], ["logmel"], ["ctc"])]
+    if preset not in {kind[0] for kind in KINDS}
+    for pool in POOLS
+    if pool == "clip" or size["encoder"] == "drsn"
+]
 NAMES = ("preset", "shrinkage", "pool", "frontend", "head")
 every_kind = pytest.mark.parametrize(NAMES, KINDS)
 _built: dict[tuple, AudioModel] = {}
@@ -77,12 +78,12 @@ def noise(batch: int, samples: int, seed: int = 0) -> Tensor:
 
 def expected_shape(model: AudioModel, batch: int, samples: int) -> tuple[int, ...]:
     """Clips give [B, K]; causal models and CTC [B, T', K], a frame for each begun 80 ms (hop, stem and two strided
-    stages), of CTC 40 ms; a denoiser a gain for each bin of the spectrum, every 16 ms.
+    stages), of CTC and behind a mixer 40 ms; a denoiser a gain for each bin of the spectrum, every 16 ms.
     """
     if model.config.head in SPECTRAL:
         return batch, -(-samples // 256), 257 + len(model.config.labels)
     ctc = model.config.head == "ctc"
-    frames = -(-samples // (160 * 2 * 2 * (1 if ctc else 2)))
+    frames = -(-samples // (160 * 2 * 2 * (1 if ctc or model.config.mixer else 2)))
     return (batch, frames, 5) if model.causal or ctc else (batch, 5)
 
 

@@ -34,7 +34,7 @@ class KeywordHead(nn.Module):
         self.mixer: TemporalMixer | None = None
         if config.encoder != "bc-resnet":
             self.dropout = nn.Dropout(config.dropout)
-            if config.mixer:
+            if config.mixer and config.head == "keyword":  # that of a joint model is its denoiser's
                 self.mixer = TemporalMixer(channels, bins, config, frame_ms)
                 channels = self.mixer.channels
             else:
