@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from drsn_audio.config import PRESETS, ConfigError, config_from_dict
+from drsn_audio.models.encoder import Features
 from drsn_audio.models.heads import KeywordHead
 from drsn_audio.models.model import AudioModel, count_multiply_adds, count_parameters
 
@@ -16,12 +17,19 @@ def build(**model) -> AudioModel:
     return AudioModel(config_from_dict({"model": given}).model)
 
 
-def test_presets_have_the_size_of_their_names():
-    named = {"10k": 1e4, "30k": 3e4, "100k": 1e5, "300k": 3e5, "1m": 1e6}
-    assert named.keys() == {name for name, size in PRESETS.items() if size["encoder"] == "drsn" and "mixer" not in size}
+@pytest.mark.parametrize(
+    ("family", "named"),
+    [
+        ("", {"10k": 1e4, "30k": 3e4, "100k": 1e5, "300k": 3e5, "1m": 1e6}),
+        ("keyword-", {"10k": 1e4, "30k": 3e4, "100k": 1e5, "300k": 3e5}),
+    ],
+)
+def test_presets_have_the_size_of_their_names(family, named):
+    drsn = {name for name, size in PRESETS.items() if size["encoder"] == "drsn" and not name.startswith("ctc")}
+    assert {family + size for size in named} == {name for name in drsn if name.startswith("keyword") == bool(family)}
     costs = []
-    for preset, parameters in named.items():
-        model = build(preset=preset, labels=TWELVE)
+    for size, parameters in named.items():
+        model = build(preset=family + size, labels=TWELVE)
         assert model.config.shrinkage == "cw-frequency"
         assert count_parameters(model) == pytest.approx(parameters, rel=0.15)
         costs.append(count_multiply_adds(model))
@@ -46,6 +54,29 @@ def test_multiply_adds_by_hand():
     assert count_multiply_adds(model) == mel + stem + block + collapse + linear
     assert model.training
     assert all(int(n) == 0 for key, n in model.state_dict().items() if key.endswith("num_batches_tracked"))
+
+
+def test_behind_a_mixer_a_keyword_is_heard_from_all_of_the_clip():
+    """Parameters by hand, of one channel, one block and a mixer of two; and what a frame of the mixer's end hears."""
+    model = build(width=1, blocks=[1], shrinkage="none", mixer_width=2, mixer=[1, 2], dropout=0.5).eval()
+    encoder = 2 * 40 + 25 + (2 + 9 + 2 + 9) + 2
+    join, blocks, output_norm, linear = 2 * 20, 2 * (4 + 12 + 4 + 12), 4, 2 * 2 + 2
+    assert count_parameters(model) == encoder + join + blocks + output_norm + linear
+    torch.manual_seed(0)
+    wide = build(width=1, blocks=[1], shrinkage="none", mixer_width=32, mixer=[1, 2]).eval()
+    maps = torch.randn(1, 1, 20, 50).requires_grad_()
+    _, end = wide.head.mixer(Features([maps], None))
+    end[..., 25].sum().backward()
+    assert maps.grad[0, 0].any(0).nonzero().flatten().tolist() == [*range(25 - 6, 25 + 6 + 1)]
+    assert isinstance(model.head.collapse, torch.nn.Identity)
+    assert model.head.dropout.p == 0.5
+
+
+def test_the_mixer_of_a_joint_model_is_its_denoiser_s():
+    spectrum = {"name": "log-spectrogram", "hop_ms": 16, "f_min_hz": 0}
+    size = {"widths": [4, 6], "blocks": [1, 1], "mixer": [1], "stem_stride": [4, 1], "time_reduction": 1}
+    joint = build(preset="10k", head="joint", pool="causal", frontend=spectrum, **size)
+    assert joint.head.keyword.mixer is None
 
 
 @pytest.mark.parametrize("stem_stride", [[2, 2], [2, 1], [1, 3]])
