@@ -6,11 +6,11 @@ from typing import Any
 
 
 def _drsn(width: int, blocks: list[int]) -> dict[str, Any]:
-    return {"encoder": "drsn", "width": width, "blocks": blocks, "shrinkage": "cw-frequency"}
+    return {"encoder": "drsn", "width": width, "blocks": blocks, "shrinkage": "cw-frequency", "gate_reduction": 1}
 
 
 def _keyword(width: int) -> dict[str, Any]:
-    return _drsn(width, [1, 1]) | {"mixer_width": 3 * width, "mixer": [1, 2, 4]}
+    return _drsn(width, [1, 1]) | {"mixer_width": 3 * width, "mixer": [1, 2, 4], "gate_reduction": 4}
 
 
 def _ctc(width: int, blocks: list[int], mixer_width: int, mixer: list[int]) -> dict[str, Any]:
@@ -18,7 +18,7 @@ def _ctc(width: int, blocks: list[int], mixer_width: int, mixer: list[int]) -> d
 
 
 def _bc_resnet(width: int) -> dict[str, Any]:
-    return {"encoder": "bc-resnet", "width": width, "blocks": [2, 2, 4, 4], "shrinkage": ""}
+    return {"encoder": "bc-resnet", "width": width, "blocks": [2, 2, 4, 4], "shrinkage": "", "gate_reduction": 1}
 
 
 # name -> encoder and its size. Parameters with 12 labels stand in the recipe's README.
@@ -30,9 +30,9 @@ PRESETS: dict[str, dict[str, Any]] = {
     "1m": _drsn(30, [1, 2, 3]),
     # the same with less in two dimensions and more in time
     "keyword-10k": _keyword(5),
-    "keyword-30k": _keyword(9),
-    "keyword-100k": _keyword(16),
-    "keyword-300k": _keyword(28),
+    "keyword-30k": _keyword(10),
+    "keyword-100k": _keyword(18),
+    "keyword-300k": _keyword(31),
     # for transcription: those with 29 units stand in recipes/librispeech
     "ctc-500k": _ctc(15, [1, 1, 1], 112, [1, 2, 4, 8]),
     "ctc-1m": _ctc(21, [1, 1, 1], 160, [1, 2, 4, 8]),

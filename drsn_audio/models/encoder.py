@@ -25,11 +25,19 @@ class Stage(nn.ModuleList):
     """Residual blocks of one width, of which the first strides."""
 
     def __init__(
-        self, channels_in: int, channels: int, stride: tuple[int, int], count: int, shrinkage: str, pooling: Pooling
+        self,
+        channels_in: int,
+        channels: int,
+        stride: tuple[int, int],
+        count: int,
+        shrinkage: str,
+        pooling: Pooling,
+        reduction: int,
     ):
-        first = ResidualBlock(channels_in, channels, stride, shrinkage, pooling)
-        rest = (ResidualBlock(channels, channels, (1, 1), shrinkage, pooling) for _ in range(count - 1))
-        super().__init__([first, *rest])
+        def block(channels_in: int, stride: tuple[int, int]) -> ResidualBlock:
+            return ResidualBlock(channels_in, channels, stride, shrinkage, pooling, reduction=reduction)
+
+        super().__init__([block(channels_in, stride), *(block(channels, (1, 1)) for _ in range(count - 1))])
 
     def forward(self, x: Tensor, lengths: Tensor | None, memory: Memory | None = None) -> tuple[Tensor, Tensor | None]:
         for block in self:
@@ -62,7 +70,7 @@ class Encoder(nn.Module):
             bins = _ceil_div(bins, stride[0])
             frame_ms = config.frontend.hop_ms * math.prod(self.time_strides[: index + 1])
             pooling = Pooling(config.pool, config.pool_ms / frame_ms, bins)
-            self.stages.append(Stage(channels, wider, stride, count, config.shrinkage, pooling))
+            self.stages.append(Stage(channels, wider, stride, count, config.shrinkage, pooling, config.gate_reduction))
             channels = wider
             self.levels.append((channels, bins))
         self.output_norm = MaskedBatchNorm2d(channels)

@@ -129,6 +129,8 @@ def _check(config: ModelConfig) -> None:
         raise ConfigError(f"model.width={config.width}, model.blocks={list(config.blocks)}: each is at least 1")
     if len(config.stem_stride) != 2 or min(config.stem_stride) < 1:
         raise ConfigError(f"model.stem_stride={list(config.stem_stride)}: give two whole numbers, frequency and time")
+    if config.encoder == "drsn" and config.gate_reduction < 1:
+        raise ConfigError(f"model.gate_reduction={config.gate_reduction}: give 1, or how many times narrower")
     if config.stem_kernel < 1 or config.stem_kernel % 2 == 0:
         raise ConfigError(f"model.stem_kernel={config.stem_kernel}: give an odd number")
     if config.pool != "clip" and config.stem_kernel < config.stem_stride[1]:

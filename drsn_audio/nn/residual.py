@@ -84,6 +84,7 @@ class ResidualBlock(nn.Module):
         pooling: Pooling,
         kernel: tuple[int, int] = (3, 3),
         dilation: int = 1,
+        reduction: int = 1,
     ):
         super().__init__()
         self.stride = stride
@@ -92,7 +93,7 @@ class ResidualBlock(nn.Module):
         self.conv1 = Conv2d(channels_in, channels, kernel, stride, causal=pooling.causal, dilation=dilation)
         self.bn2 = MaskedBatchNorm2d(channels)
         self.conv2 = Conv2d(channels, channels, kernel, (1, 1), causal=pooling.causal, dilation=dilation)
-        self.shrinkage = SHRINKAGES[shrinkage](channels, pooling)
+        self.shrinkage = SHRINKAGES[shrinkage](channels, pooling, reduction)
 
     def forward(self, x: Tensor, lengths: Tensor | None, memory: Memory | None = None) -> tuple[Tensor, Tensor | None]:
         mask = frame_mask(lengths, x.shape[3], x.dtype)

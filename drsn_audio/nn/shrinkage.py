@@ -10,6 +10,7 @@ there is) to the shape of x.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -21,20 +22,23 @@ from drsn_audio.nn.masking import MaskedBatchNorm2d, masked_mean
 from drsn_audio.nn.threshold import mean_magnitude, soft_threshold
 
 CLIP = Pooling()
+NARROWEST = 8  # channels in the middle of a gate with a reduction
 
 
 class Gate(nn.Module):
     """The paper's small network: a statistic [B, C, F', T'] -> a factor in (0, 1), [B, out, F', T'].
 
-    FC(C)-BN-ReLU-FC(out)-sigmoid; the fully connected layers are 1x1 convolutions, so that the same network serves
-    one statistic a channel (F' = T' = 1), one a channel and frequency, and one a frame.
+    FC(C / reduction)-BN-ReLU-FC(out)-sigmoid; the reduction is 1 in the paper, the r of squeeze-and-excitation, and
+    leaves `NARROWEST` channels at least. The fully connected layers are 1x1 convolutions, so that the same network
+    serves one statistic a channel (F' = T' = 1), one a channel and frequency, and one a frame.
     """
 
-    def __init__(self, channels: int, out: int):
+    def __init__(self, channels: int, out: int, reduction: int = 1):
         super().__init__()
-        self.fc1 = nn.Conv2d(channels, channels, 1)
-        self.bn = MaskedBatchNorm2d(channels)
-        self.fc2 = nn.Conv2d(channels, out, 1)
+        hidden = channels if reduction == 1 else min(channels, max(NARROWEST, channels // reduction))
+        self.fc1 = nn.Conv2d(channels, hidden, 1)
+        self.bn = MaskedBatchNorm2d(hidden)
+        self.fc2 = nn.Conv2d(hidden, out, 1)
 
     def forward(self, statistic: Tensor, mask: Tensor | None) -> Tensor:
         per_frame = mask if statistic.shape[3] > 1 else None
@@ -71,10 +75,10 @@ class Pool(nn.Module):
 class ChannelWiseShrinkage(nn.Module):
     """DRSN-CW: tau_c = alpha_c * A_c with A_c the mean of |x_c|; one A a channel and frequency if `per_frequency`."""
 
-    def __init__(self, channels: int, pooling: Pooling = CLIP, per_frequency: bool = False):
+    def __init__(self, channels: int, pooling: Pooling = CLIP, reduction: int = 1, per_frequency: bool = False):
         super().__init__()
         self.pool = Pool(channels, pooling, per_frequency=per_frequency, positive=True)
-        self.gate = Gate(channels, channels)
+        self.gate = Gate(channels, channels, reduction)
 
     def forward(self, x: Tensor, mask: Tensor | None = None, memory: Memory | None = None) -> Tensor:
         if mask is None and self.pool.causal is None:
@@ -96,9 +100,9 @@ class ChannelWiseShrinkage(nn.Module):
 class ChannelSharedShrinkage(ChannelWiseShrinkage):
     """DRSN-CS: one threshold for all channels. The gate sees every A_c; the A it multiplies is their mean."""
 
-    def __init__(self, channels: int, pooling: Pooling = CLIP):
-        super().__init__(channels, pooling)
-        self.gate = Gate(channels, 1)
+    def __init__(self, channels: int, pooling: Pooling = CLIP, reduction: int = 1):
+        super().__init__(channels, pooling, reduction)
+        self.gate = Gate(channels, 1, reduction)
 
     def scaled(self, alpha: Tensor, average: Tensor) -> Tensor:
         return alpha * average.mean(1, keepdim=True)
@@ -110,11 +114,18 @@ class SqueezeExcitation(nn.Module):
     Its statistic is mean x, or with `magnitude` mean |x|, as that of a threshold: then nothing else differs.
     """
 
-    def __init__(self, channels: int, pooling: Pooling = CLIP, per_frequency: bool = False, magnitude: bool = False):
+    def __init__(
+        self,
+        channels: int,
+        pooling: Pooling = CLIP,
+        reduction: int = 1,
+        per_frequency: bool = False,
+        magnitude: bool = False,
+    ):
         super().__init__()
         self.magnitude = magnitude
         self.pool = Pool(channels, pooling, per_frequency=per_frequency, positive=magnitude)
-        self.gate = Gate(channels, channels)
+        self.gate = Gate(channels, channels, reduction)
 
     def forward(self, x: Tensor, mask: Tensor | None = None, memory: Memory | None = None) -> Tensor:
         return x * self.gate(self.pool(x.abs() if self.magnitude else x, mask, memory), mask)
@@ -123,22 +134,21 @@ class SqueezeExcitation(nn.Module):
 class NoShrinkage(nn.Module):
     """Identity: with it the network is a plain pre-activation ResNet."""
 
-    def __init__(self, channels: int, pooling: Pooling = CLIP):
+    def __init__(self, channels: int, pooling: Pooling = CLIP, reduction: int = 1):
         super().__init__()
 
     def forward(self, x: Tensor, mask: Tensor | None = None, memory: Memory | None = None) -> Tensor:
         return x
 
 
-SHRINKAGES: dict[str, Callable[[int, Pooling], nn.Module]] = {
+# name -> of channels, pooling and the gate's reduction
+SHRINKAGES: dict[str, Callable[..., nn.Module]] = {
     "none": NoShrinkage,
     "se": SqueezeExcitation,
-    "se-frequency": lambda channels, pooling: SqueezeExcitation(channels, pooling, per_frequency=True),
-    "gate": lambda channels, pooling: SqueezeExcitation(channels, pooling, magnitude=True),
-    "gate-frequency": lambda channels, pooling: SqueezeExcitation(
-        channels, pooling, per_frequency=True, magnitude=True
-    ),
+    "se-frequency": partial(SqueezeExcitation, per_frequency=True),
+    "gate": partial(SqueezeExcitation, magnitude=True),
+    "gate-frequency": partial(SqueezeExcitation, per_frequency=True, magnitude=True),
     "cs": ChannelSharedShrinkage,
     "cw": ChannelWiseShrinkage,
-    "cw-frequency": lambda channels, pooling: ChannelWiseShrinkage(channels, pooling, per_frequency=True),
+    "cw-frequency": partial(ChannelWiseShrinkage, per_frequency=True),
 }

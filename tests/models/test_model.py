@@ -147,6 +147,7 @@ def test_keyword_loss_by_hand():
         ({"width": -1}, "model.width=-1"),
         ({"blocks": [1, 0]}, r"model.blocks=\[1, 0\]"),
         ({"stem_stride": [2]}, r"model.stem_stride=\[2\]"),
+        ({"gate_reduction": -2}, "model.gate_reduction=-2: give 1, or how many times narrower"),
         ({"stem_kernel": 4}, "model.stem_kernel=4: give an odd number"),
     ],
 )

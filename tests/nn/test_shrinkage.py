@@ -251,6 +251,18 @@ def test_gradients_in_float64(name, pool, training):
     assert gradcheck(call, (x, *values), eps=1e-6, atol=1e-6)
 
 
+@pytest.mark.parametrize("name", [name for name in SHRINKAGES if name != "none"])
+@pytest.mark.parametrize(("channels", "reduction", "middle"), [(64, 1, 64), (64, 4, 16), (20, 4, 8), (6, 4, 6)])
+def test_a_reduction_narrows_the_middle_of_the_gate_alone(name, channels, reduction, middle):
+    """FC, BN, FC: by so many times, but to 8 channels at least. All its kinds stay of one size."""
+    module = SHRINKAGES[name](channels, Pooling(), reduction)
+    out = 1 if name == "cs" else channels
+    parameters = (channels + 1) * middle + 2 * middle + (middle + 1) * out
+    assert sum(p.numel() for p in module.parameters()) == parameters
+    x = torch.randn(2, channels, 3, 7)
+    assert module(x).shape == x.shape
+
+
 def test_an_unknown_pool_is_named():
     with pytest.raises(ValueError, match="pool='middle' is unknown: use one of clip, causal"):
         SHRINKAGES["cw"](C, Pooling("middle"))

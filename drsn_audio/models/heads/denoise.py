@@ -44,11 +44,19 @@ class DenoiseHead(nn.Module):
         self.floor = config.gain_floor
         (channels, _), coarsest = levels[-1], levels[-1]
         self.context = nn.ModuleList(
-            ResidualBlock(channels, channels, (1, 1), config.shrinkage, pooling(coarsest), dilation=dilation)
+            ResidualBlock(
+                channels,
+                channels,
+                (1, 1),
+                config.shrinkage,
+                pooling(coarsest),
+                dilation=dilation,
+                reduction=config.gate_reduction,
+            )
             for dilation in config.mixer
         )
         self.up = nn.ModuleList(
-            Up(coarse[0], fine, config.shrinkage, pooling(fine))
+            Up(coarse[0], fine, config.shrinkage, pooling(fine), config.gate_reduction)
             for coarse, fine in zip(levels[:0:-1], levels[-2::-1], strict=True)
         )
         channels, finest = levels[0]
@@ -86,12 +94,12 @@ class DenoiseHead(nn.Module):
 class Up(nn.Module):
     """A coarse level [B, C, F, T] and the next finer one, [B, C', F', T] with F = ceil(F' / 2) -> one as the finer."""
 
-    def __init__(self, channels_in: int, fine: tuple[int, int], shrinkage: str, pooling: Pooling):
+    def __init__(self, channels_in: int, fine: tuple[int, int], shrinkage: str, pooling: Pooling, reduction: int):
         super().__init__()
         channels, self.bins = fine
         self.norm = MaskedBatchNorm2d(channels_in)
         self.join = nn.Conv2d(channels_in, channels, 1, bias=False)
-        self.block = ResidualBlock(channels, channels, (1, 1), shrinkage, pooling)
+        self.block = ResidualBlock(channels, channels, (1, 1), shrinkage, pooling, reduction=reduction)
 
     def forward(self, x: Tensor, skip: Tensor, lengths: Tensor | None, memory: Memory | None) -> Tensor:
         mask = frame_mask(lengths, x.shape[3], x.dtype)
