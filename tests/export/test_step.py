@@ -23,6 +23,7 @@ def through_steps(step, wave):
     *({"frontend": {"name": name}} for name in FRONTENDS if name != "spectrogram"),
     {"pool": "causal-cumulative", "frontend": {"name": "logmel", "norm": "causal"}},
     WRITES,
+    {"mixer_width": 8, "mixer": [1, 2], "gate_reduction": 4},
 ])  # fmt: skip
 @torch.no_grad()
 def test_steps_without_norms_give_what_the_model_gives_at_once(settings):
