@@ -52,6 +52,12 @@ class ModelConfig:
     stem_kernel: int = 5  # drsn only
     stem_stride: list[int] = field(default_factory=lambda: [2, 2])  # frequency, time; drsn only
     time_reduction: int = 0  # frames of the spectrogram to one of the logits: later stages do not stride; 0: all do
+    dilations: list[int] = field(default_factory=list)  # in time, of each stage's blocks
+    mixer_kernel: int = 3
+    head_pool: str = ''
+    gate_ratio: int = 1
+    mixer_separable: bool = False
+    mixer_join: str = 'full'
     mixer_width: int = 0  # channels of the temporal mixer behind the 2-D part; 0: the preset's, or none
     mixer: list[int] = field(default_factory=list)  # dilations of its, or the denoiser's, residual blocks in time
     # drsn only: none | se | se-frequency | gate | gate-frequency | cs | cw | cw-frequency; empty: the preset's

@@ -25,10 +25,11 @@ class Stage(nn.ModuleList):
     """Residual blocks of one width, of which the first strides."""
 
     def __init__(
-        self, channels_in: int, channels: int, stride: tuple[int, int], count: int, shrinkage: str, pooling: Pooling
+        self, channels_in: int, channels: int, stride: tuple[int, int], count: int, shrinkage: str, pooling: Pooling,
+        dilation: int = 1,
     ):
-        first = ResidualBlock(channels_in, channels, stride, shrinkage, pooling)
-        rest = (ResidualBlock(channels, channels, (1, 1), shrinkage, pooling) for _ in range(count - 1))
+        first = ResidualBlock(channels_in, channels, stride, shrinkage, pooling, dilation=dilation)
+        rest = (ResidualBlock(channels, channels, (1, 1), shrinkage, pooling, dilation=dilation) for _ in range(count - 1))
         super().__init__([first, *rest])
 
     def forward(self, x: Tensor, lengths: Tensor | None, memory: Memory | None = None) -> tuple[Tensor, Tensor | None]:
@@ -62,7 +63,7 @@ class Encoder(nn.Module):
             bins = _ceil_div(bins, stride[0])
             frame_ms = config.frontend.hop_ms * math.prod(self.time_strides[: index + 1])
             pooling = Pooling(config.pool, config.pool_ms / frame_ms, bins)
-            self.stages.append(Stage(channels, wider, stride, count, config.shrinkage, pooling))
+            self.stages.append(Stage(channels, wider, stride, count, config.shrinkage, pooling, (list(config.dilations) or [1] * len(widths))[index]))
             channels = wider
             self.levels.append((channels, bins))
         self.output_norm = MaskedBatchNorm2d(channels)

@@ -22,10 +22,15 @@ class TemporalMixer(nn.Module):
     def __init__(self, channels: int, bins: int, config: ModelConfig, frame_ms: float):
         super().__init__()
         width = config.mixer_width or channels
-        self.join = nn.Conv2d(channels, width, (bins, 1), bias=False)
+        self.join: nn.Module = nn.Conv2d(channels, width, (bins, 1), bias=False)
+        if config.mixer_join == "depthwise":
+            self.join = nn.Sequential(
+                nn.Conv2d(channels, 2 * channels, (bins, 1), groups=channels, bias=False),
+                nn.Conv2d(2 * channels, width, 1, bias=False),
+            )
         pooling = Pooling(config.pool, config.pool_ms / frame_ms)
         self.blocks = nn.ModuleList(
-            ResidualBlock(width, width, (1, 1), config.shrinkage, pooling, KERNEL, dilation)
+            ResidualBlock(width, width, (1, 1), config.shrinkage, pooling, (1, config.mixer_kernel), dilation, config.mixer_separable)
             for dilation in config.mixer
         )
         self.output_norm = MaskedBatchNorm2d(width)

@@ -19,7 +19,7 @@ from drsn_audio.models.encoder import Encoder
 from drsn_audio.models.heads import HEADS
 from drsn_audio.nn.causal import POOLS
 from drsn_audio.nn.residual import downsample_lengths
-from drsn_audio.nn.shrinkage import SHRINKAGES
+from drsn_audio.nn.shrinkage import RATIO, SHRINKAGES
 from drsn_audio.nn.synthesis import apply_gains
 from drsn_audio.overlap import delay
 
@@ -35,6 +35,7 @@ class AudioModel(nn.Module):
         super().__init__()
         _check(config)
         self.config = config
+        RATIO[0] = config.gate_ratio
         self.frontend = FRONTENDS[config.frontend.name](config.frontend)
         self.encoder = ENCODERS[config.encoder](self.frontend.bins, config)
         frame_ms = config.frontend.hop_ms * math.prod(self.encoder.time_strides)

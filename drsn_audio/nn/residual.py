@@ -68,6 +68,16 @@ def pool_shortcut(x: Tensor, stride: tuple[int, int], mask: Tensor | None) -> Te
     return window_mean(apply_mask(x, mask)) / window_mean(valid).clamp(min=1e-6)
 
 
+class Separable(nn.Module):
+    def __init__(self, a, b, kernel, stride, *, causal, dilation=1):
+        super().__init__()
+        self.dw = Conv2d(a, a, kernel, stride, causal=causal, groups=a, dilation=dilation)
+        self.pw = nn.Conv2d(a, b, 1, bias=False)
+
+    def forward(self, x, memory=None):
+        return self.pw(self.dw(x, memory))
+
+
 class ResidualBlock(nn.Module):
     """BN-ReLU-Conv, BN-ReLU-Conv, shrinkage, plus the identity: x [B, C, F, T] -> [B, C', ceil(F/s_f), ceil(T/s_t)].
 
@@ -84,6 +94,7 @@ class ResidualBlock(nn.Module):
         pooling: Pooling,
         kernel: tuple[int, int] = (3, 3),
         dilation: int = 1,
+        separable: bool = False,
     ):
         super().__init__()
         self.stride = stride
@@ -92,6 +103,9 @@ class ResidualBlock(nn.Module):
         self.conv1 = Conv2d(channels_in, channels, kernel, stride, causal=pooling.causal, dilation=dilation)
         self.bn2 = MaskedBatchNorm2d(channels)
         self.conv2 = Conv2d(channels, channels, kernel, (1, 1), causal=pooling.causal, dilation=dilation)
+        if separable:
+            self.conv1 = Separable(channels_in, channels, kernel, stride, causal=pooling.causal, dilation=dilation)
+            self.conv2 = Separable(channels, channels, kernel, (1, 1), causal=pooling.causal, dilation=dilation)
         self.shrinkage = SHRINKAGES[shrinkage](channels, pooling)
 
     def forward(self, x: Tensor, lengths: Tensor | None, memory: Memory | None = None) -> tuple[Tensor, Tensor | None]:

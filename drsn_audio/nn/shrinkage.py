@@ -21,6 +21,7 @@ from drsn_audio.nn.masking import MaskedBatchNorm2d, masked_mean
 from drsn_audio.nn.threshold import mean_magnitude, soft_threshold
 
 CLIP = Pooling()
+RATIO = [1]
 
 
 class Gate(nn.Module):
@@ -32,9 +33,10 @@ class Gate(nn.Module):
 
     def __init__(self, channels: int, out: int):
         super().__init__()
-        self.fc1 = nn.Conv2d(channels, channels, 1)
-        self.bn = MaskedBatchNorm2d(channels)
-        self.fc2 = nn.Conv2d(channels, out, 1)
+        hidden = max(8, channels // RATIO[0])
+        self.fc1 = nn.Conv2d(channels, hidden, 1)
+        self.bn = MaskedBatchNorm2d(hidden)
+        self.fc2 = nn.Conv2d(hidden, out, 1)
 
     def forward(self, statistic: Tensor, mask: Tensor | None) -> Tensor:
         per_frame = mask if statistic.shape[3] > 1 else None

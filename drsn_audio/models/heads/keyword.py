@@ -12,6 +12,7 @@ from drsn_audio.config import ModelConfig
 from drsn_audio.labels import SILENCE
 from drsn_audio.memory import Memory
 from drsn_audio.models.encoder import Features
+from drsn_audio.models.mixer import TemporalMixer
 from drsn_audio.nn.masking import frame_mask, masked_mean
 from drsn_audio.nn.residual import Conv2d
 
@@ -30,9 +31,14 @@ class KeywordHead(nn.Module):
         self.collapse: nn.Module = nn.Identity()
         self.dropout: nn.Module = nn.Identity()
         self.window: Conv2d | None = None
-        if config.encoder != "bc-resnet":
+        if config.encoder != "bc-resnet" and not config.mixer:
             self.collapse = nn.Conv2d(channels, channels, (bins, 1), groups=channels, bias=False)
             nn.init.normal_(self.collapse.weight, 1 / bins, 0.5 / bins)
+            self.dropout = nn.Dropout(config.dropout)
+        self.mixer = None
+        if config.mixer and config.encoder != "bc-resnet":
+            self.mixer = TemporalMixer(channels, bins, config, frame_ms)
+            channels = self.mixer.channels
             self.dropout = nn.Dropout(config.dropout)
         if config.pool != "clip":
             frames = math.ceil(1000 * config.clip_s / frame_ms)
@@ -40,11 +46,23 @@ class KeywordHead(nn.Module):
             nn.init.constant_(self.window.weight, 1 / frames)
         surest = config.clip_answer == "surest" and SILENCE in config.labels
         self.silence = config.labels.index(SILENCE) if surest else None
+        self.pooling = config.head_pool
+        if self.pooling == "att":
+            self.attention = nn.Conv2d(channels, channels, 1)
+            nn.init.zeros_(self.attention.weight)
+        if self.pooling == "meanmax":
+            channels *= 2
         self.linear = nn.Linear(channels, len(config.labels))
 
     def forward(self, features: Features, memory: Memory | None = None) -> Tensor:
-        x = self.collapse(features.levels[-1])
-        if self.window is None:
+        x = self.collapse(features.levels[-1]) if self.mixer is None else self.mixer(features, memory)[1]
+        if self.pooling == "att":
+            summary = (x * self.attention(x).softmax(3)).sum(3).flatten(1)
+        elif self.pooling == "meanmax":
+            summary = torch.cat([x.mean(3), x.amax(3)], 1).flatten(1)
+        elif self.pooling == "lse":
+            summary = (torch.logsumexp(x * self.sharp, 3) / self.sharp[..., 0]).flatten(1)
+        elif self.window is None:
             summary = masked_mean(x, frame_mask(features.lengths, x.shape[3], x.dtype), (3,)).flatten(1)
         else:
             summary = self.window(x, memory).squeeze(2).transpose(1, 2)
