@@ -71,3 +71,23 @@ def evaluate_command(about: str | None) -> int:
             print(path)
 
     return guarded(run)
+
+
+def compare_command(about: str | None) -> int:
+    """A recipe's compare.py: run folders, on the test manifests and noise of the first. Returns the exit status."""
+    parser = argparse.ArgumentParser(description=about, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("words", nargs="+", metavar="run | key=value", help="run folders of train.py, and overrides")
+    parser.add_argument("-o", "--out", type=Path, required=True, help="folder for compare.json and compare.md")
+    parser.add_argument("--reference", default="", metavar="MODEL", help="its name in the table (default: the first)")
+    parser.add_argument("--device", default="cpu", help="cpu, cuda, mps (default: cpu)")
+    options = parser.parse_intermixed_args()
+    overrides = [word for word in options.words if "=" in word]
+    runs = [word for word in options.words if "=" not in word]
+
+    def run() -> None:
+        from drsn_audio.comparing import compare_runs
+
+        for path in compare_runs(runs, overrides, options.out, options.reference, options.device):
+            print(path)
+
+    return guarded(run)

@@ -33,7 +33,7 @@ RUN_HERE = ("answers", "calibrate", "evaluate")
 # package (ship, card), or take minutes (demo, streams, tune, train; the last one's requests and configs
 # are read).
 PARSED_ONLY = (
-    "card", "compare", "demo", "evidence", "folds", "peers", "prepare", "ship", "streams", "thresholds", "train",
+    "card", "demo", "evidence", "folds", "peers", "prepare", "ship", "streams", "thresholds", "train",
     "tune",
 )  # fmt: skip
 

@@ -1,53 +1,41 @@
-"""Several trained models put to the same trials: accuracy over seeds, and paired differences to a reference."""
+"""Several trained models put to the same trials: means over seeds, and paired differences to a reference."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from rich.progress import Progress
 
-from drsn_audio.config import ConfigError, DataConfig, EvaluateConfig, ExperimentConfig, config_to_dict
-from drsn_audio.datasets.keyword import Clip, keyword_clips
-from drsn_audio.datasets.manifests import AudioStore, file_sha256, read_cuts
+from drsn_audio.config import ConfigError, DataConfig, EvaluateConfig, config_to_dict
+from drsn_audio.datasets.manifests import AudioStore, file_sha256
 from drsn_audio.datasets.noise_pool import NoisePool
-from drsn_audio.evaluation.keyword import Trials, run_trials
 from drsn_audio.evaluation.provenance import provenance
-from drsn_audio.evaluation.run import check_settings, count_speakers, describe_noise
+from drsn_audio.evaluation.run import check_settings, describe_noise
+from drsn_audio.evaluation.shared_trials import Candidate, KeywordTrials, Scores, SharedTrials, WordTrials
 from drsn_audio.metrics.bootstrap import bootstrap_difference
-from drsn_audio.models.model import AudioModel, count_multiply_adds, count_parameters
+from drsn_audio.models.model import count_multiply_adds, count_parameters
 
 CLEAN, MEAN = "clean", "mean"  # columns beside the SNRs
 
-Scores = Sequence[np.ndarray]  # how right each trial was, 0 to 1: one array [n] for each condition
 
-
-@dataclass(frozen=True)
-class Candidate:
-    """A trained run: its folder, its config, its model and what the checkpoint says of it."""
-
-    run: str
-    config: ExperimentConfig
-    model: AudioModel
-    checkpoint: Mapping[str, Any]
-
-
-def compare_keywords(
+def compare_models(
     candidates: Sequence[Candidate], reference: str = "", progress: Progress | None = None
 ) -> dict[str, Any]:
-    """Accuracy of each model and its difference to the `reference` (default: the first) -> compare.json's content.
+    """Accuracy, or of models that write their word error rate, and the difference to `reference` (default: the first).
 
-    Test manifests, noise and `evaluate` are those of the first candidate; the noise draws are the same for all.
-    Candidates whose configs differ only by seed are one model: a trial counts as their average.
+    This is compare.json's content. Test manifests, noise and `evaluate` are those of the first candidate; the noise
+    draws are the same for all. Candidates whose configs differ only by seed are one model: a trial counts as their
+    average.
 
     Raises:
         ConfigError: other test data, a seed given twice, an unknown reference, or no noise.
         ManifestError, AudioError: a manifest or a file that cannot be used.
     """
-    data, evaluate = candidates[0].config.data, candidates[0].config.evaluate
+    config = candidates[0].config
+    evaluate = config.evaluate
     check_settings(evaluate)
     check_same_test(candidates)
     groups = group_by_seed(candidates)
@@ -56,24 +44,26 @@ def compare_keywords(
         raise ConfigError(f"reference {reference!r} is none of the models: use one of {', '.join(groups)}")
     settings = candidates[0].model.config
     store = AudioStore(settings.frontend.sample_rate)
-    clips, pool = keyword_clips(read_cuts(data.test), settings.labels, data), NoisePool(data.noise_test, store)
-    trials, scores = _ask_all(candidates, clips, pool, store, evaluate, progress)
+    pool = NoisePool(config.data.noise_test, store)
+    test = (WordTrials if settings.head == "ctc" else KeywordTrials)(candidates[0], pool, store)
+    scores = _ask_all(candidates, test, progress)
     averaged = {name: average([scores[one.run] for one in group]) for name, group in groups.items()}
     models = []
     for name, group in groups.items():
-        entry = {**_describe_model(name, group), "accuracy": intervals(trials, averaged[name], evaluate)}
+        entry = {**_describe_model(name, group), test.measure: intervals(test, averaged[name], evaluate)}
         if name != reference:
-            entry["difference"] = intervals(trials, averaged[name], evaluate, averaged[reference])
-        models.append(entry | {"runs": [_describe_run(one, trials, scores[one.run]) for one in group]})
+            entry["difference"] = intervals(test, averaged[name], evaluate, averaged[reference])
+        models.append(entry | {"runs": [_describe_run(one, test, scores[one.run]) for one in group]})
     return {
         "schema": 1,
+        "measure": test.measure,
         **provenance(),
         "seed": evaluate.seed,
-        "level": data.level,
+        "level": config.data.level,
         "draws": evaluate.draws,
         "replicates": evaluate.replicates,
         "labels": list(settings.labels),
-        "data": _describe_data(data, clips),
+        "data": _describe_data(config.data, test),
         "noise_kinds": pool.kinds,
         "reference": reference,
         "models": models,
@@ -122,7 +112,7 @@ def average(scores: Sequence[Scores]) -> list[np.ndarray]:
 
 
 def intervals(
-    trials: Sequence[Trials], scores: Scores, evaluate: EvaluateConfig, minus: Scores | None = None
+    trials: SharedTrials, scores: Scores, evaluate: EvaluateConfig, minus: Scores | None = None
 ) -> dict[str, dict[str, float | None]]:
     """Mean over the noise kinds with its 95 % interval: of `scores`, or of their differences to `minus`.
 
@@ -131,14 +121,16 @@ def intervals(
     if minus is None:
         minus = [np.zeros_like(values, dtype=np.float64) for values in scores]
     found = {}
-    subtracted = _columns(trials, minus)
-    for column, parts in _columns(trials, scores).items():
+    for column, places in _columns(trials).items():
+        first = [trials.conditions[of_kind[0]] for of_kind in places]
+        weights = [trials.weights[of_kind[0]] for of_kind in places]
         interval = bootstrap_difference(
-            np.concatenate([values for _, values in parts]),
-            np.concatenate([values for _, values in subtracted[column]]),
-            np.concatenate([one.speakers for one, _ in parts]),
-            None if column == CLEAN else np.concatenate([one.noise_sources for one, _ in parts]),
-            groups=np.concatenate([np.full(len(values), one.noise_kind) for one, values in parts]),
+            np.concatenate(_of_column(places, scores)),
+            np.concatenate(_of_column(places, minus)),
+            np.concatenate([one.speakers for one in first]),
+            None if column == CLEAN else np.concatenate([one.noise_sources for one in first]),
+            groups=np.concatenate([[one.noise_kind] * len(one.speakers) for one in first]),
+            weights=np.concatenate(weights),
             seed=evaluate.seed,
             replicates=evaluate.replicates,
         )
@@ -148,51 +140,36 @@ def intervals(
     return found
 
 
-def _columns(trials: Sequence[Trials], scores: Scores) -> dict[str, list[tuple[Trials, np.ndarray]]]:
-    """Column -> for each noise kind its trials and their scores [n].
-
-    Clip and noise are the same at every SNR, so for the column "mean" a trial's score is its mean over the SNRs.
-    """
-    found: dict[str, list[tuple[Trials, np.ndarray]]] = {CLEAN: []}
-    kinds: dict[str, list[tuple[Trials, np.ndarray]]] = {}
-    for one, values in zip(trials, scores, strict=True):
-        found.setdefault(CLEAN if one.snr_db is None else f"{one.snr_db:g} dB", []).append((one, values))
+def _columns(trials: SharedTrials) -> dict[str, list[list[int]]]:
+    """Column -> for each noise kind the places of its conditions: one, or in the column "mean" those of all SNRs."""
+    found: dict[str, list[list[int]]] = {CLEAN: []}
+    kinds: dict[str, list[int]] = {}
+    for place, one in enumerate(trials.conditions):
+        found.setdefault(CLEAN if one.snr_db is None else f"{one.snr_db:g} dB", []).append([place])
         if one.snr_db is not None:
-            kinds.setdefault(one.noise_kind, []).append((one, values))
-    found[MEAN] = [(parts[0][0], np.mean([values for _, values in parts], axis=0)) for parts in kinds.values()]
+            kinds.setdefault(one.noise_kind, []).append(place)
+    found[MEAN] = list(kinds.values())
     return found
 
 
-def _ask_all(
-    candidates: Sequence[Candidate],
-    clips: Sequence[Clip],
-    pool: NoisePool,
-    store: AudioStore,
-    evaluate: EvaluateConfig,
-    progress: Progress | None,
-) -> tuple[list[Trials], dict[str, Scores]]:
-    """The trials, as the last candidate answered them, and run -> scores in their order."""
-    trials: list[Trials] = []
+def _of_column(places: Iterable[Sequence[int]], scores: Scores) -> list[np.ndarray]:
+    """For each noise kind the scores of its trials [n]: speech and noise are the same at every SNR, so a trial's score
+    in the column "mean" is its mean over the SNRs.
+    """
+    return [np.mean([scores[place] for place in of_kind], axis=0) for of_kind in places]
+
+
+def _ask_all(candidates: Sequence[Candidate], trials: SharedTrials, progress: Progress | None) -> dict[str, Scores]:
+    """Run -> scores."""
     scores: dict[str, Scores] = {}
     task = progress.add_task("models", total=len(candidates)) if progress else None
     for one in candidates:
-        trials = run_trials(
-            one.model,
-            clips,
-            pool,
-            store,
-            snr_db=evaluate.snr_db,
-            draws=evaluate.draws,
-            seed=evaluate.seed,
-            batch_size=evaluate.batch_size,
-            progress=progress,
-        )
-        scores[one.run] = [condition.correct for condition in trials]
+        scores[one.run] = trials.ask(one, progress)
         if progress and task is not None:
             progress.remove_task(progress.task_ids[-1])  # the finished evaluation's
             progress.advance(task)
             progress.console.out(f"{one.run}: evaluated", highlight=False)
-    return trials, scores
+    return scores
 
 
 def _test_of(one: Candidate) -> dict[str, Any]:
@@ -200,6 +177,8 @@ def _test_of(one: Candidate) -> dict[str, Any]:
     data, settings = config_to_dict(one.config.data), one.model.config
     return {
         **{f"data.{key}": data[key] for key in ("test", "noise_test", "level", "silence_share")},
+        "model.head": settings.head,
+        "model.units": settings.units,
         "model.labels": list(settings.labels),
         "model.clip_s": settings.clip_s,
         "model.frontend.sample_rate": settings.frontend.sample_rate,
@@ -237,22 +216,23 @@ def _describe_model(name: str, group: Sequence[Candidate]) -> dict[str, Any]:
     }
 
 
-def _describe_run(one: Candidate, trials: Sequence[Trials], scores: Scores) -> dict[str, Any]:
+def _describe_run(one: Candidate, trials: SharedTrials, scores: Scores) -> dict[str, Any]:
     return {
         "run": one.run,
         "checkpoint": {key: one.checkpoint.get(key) for key in ("sha256", "step", "seed", "commit", "command")},
-        "accuracy": {
-            column: float(np.mean([values.mean() for _, values in parts]))
-            for column, parts in _columns(trials, scores).items()
+        trials.measure: {
+            column: float(np.mean([values.sum() / trials.weights[of_kind[0]].sum() for values, of_kind in of_column]))
+            for column, places in _columns(trials).items()
+            for of_column in [list(zip(_of_column(places, scores), places, strict=True))]
         },
     }
 
 
-def _describe_data(data: DataConfig, clips: Sequence[Clip]) -> dict[str, Any]:
+def _describe_data(data: DataConfig, trials: SharedTrials) -> dict[str, Any]:
     return {
         "manifest": ", ".join(data.test),
         "sha256": "+".join(file_sha256(path) for path in data.test),
-        "utterances": sum(clip.cut is not None for clip in clips),
-        "speakers": count_speakers([clip.speaker for clip in clips]),
+        "utterances": trials.utterances,
+        "speakers": trials.speakers,
         "noise": [describe_noise(source) for source in data.noise_test],
     }

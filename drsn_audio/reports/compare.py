@@ -1,4 +1,4 @@
-"""compare.json -> markdown: accuracy of each model, differences to the reference, and where the numbers come from."""
+"""compare.json -> markdown: what each model reaches, differences to the reference, and where the numbers come from."""
 
 from __future__ import annotations
 
@@ -9,20 +9,21 @@ from drsn_audio.reports.run import LEVELS
 from drsn_audio.reports.table import NO_VALUE, markdown, percent
 
 MEAN = "mean"  # the column over the SNRs
+TITLES = {"accuracy": "Accuracy in %", "wer": "Word error rate in % of the words said (less is better)"}
 
 
 def compare_tables(facts: Mapping[str, Any]) -> str:
-    """What `compare_keywords` found -> two markdown tables with their captions, and a line for each checkpoint."""
-    reference = facts["reference"]
+    """What `compare_models` found -> two markdown tables with their captions, and a line for each checkpoint."""
+    reference, measure = facts["reference"], facts["measure"]
     shown = {column: f"mean of {_snrs(facts)}" if column == MEAN else column for column in _columns(facts)}
-    accuracy = [
+    means = [
         [
             model["name"],
             f"{model['parameters']:,}",
             f"{model['multiply_adds'] / 1e6:.1f} M",
             ", ".join(map(str, model["seeds"])),
-            *(_accuracy(model["accuracy"][column]) for column in shown),
-            _spread(model),
+            *(_mean(model[measure][column]) for column in shown),
+            _spread(model, measure),
         ]
         for model in facts["models"]
     ]
@@ -32,7 +33,7 @@ def compare_tables(facts: Mapping[str, Any]) -> str:
         if model["name"] != reference
     ]
     header = ["model", "parameters", "multiply-adds", "seeds", *shown.values(), "lowest to highest seed"]
-    parts = [_caption(facts), markdown(header, accuracy)]
+    parts = [_caption(facts), markdown(header, means)]
     if differences:
         against = (
             f"Difference to `{reference}` on the same trials, in points [95 % interval, paired]. As above, intervals "
@@ -46,7 +47,7 @@ def _caption(facts: Mapping[str, Any]) -> str:
     kinds = " and ".join(facts["noise_kinds"])
     mean = f"mean of {kinds}" if len(facts["noise_kinds"]) > 1 else kinds
     return (
-        f"Accuracy in % [95 % interval], {mean}, averaged over training seeds; SNR by the "
+        f"{TITLES[facts['measure']]} [95 % interval], {mean}, averaged over training seeds; SNR by the "
         f"{LEVELS[facts['level']]} of the speech. Intervals are bootstrapped over test speakers and noise recordings. "
         "They do not cover the training seeds: a model trained again with another seed may fall outside. How far the "
         f"seeds at hand lie apart stands in the last column, in the mean of {_snrs(facts)}."
@@ -54,7 +55,7 @@ def _caption(facts: Mapping[str, Any]) -> str:
 
 
 def _columns(facts: Mapping[str, Any]) -> list[str]:
-    return list(facts["models"][0]["accuracy"])
+    return list(facts["models"][0][facts["measure"]])
 
 
 def _snrs(facts: Mapping[str, Any]) -> str:
@@ -63,7 +64,7 @@ def _snrs(facts: Mapping[str, Any]) -> str:
     return snrs[0] if len(snrs) == 1 else f"{snrs[0].removesuffix(' dB')} to {snrs[-1]}"
 
 
-def _accuracy(found: Mapping[str, Any]) -> str:
+def _mean(found: Mapping[str, Any]) -> str:
     interval = NO_VALUE if found["low"] is None else f"{percent(found['low'])}, {percent(found['high'])}"
     return f"{percent(found['mean'])} [{interval}]"
 
@@ -73,9 +74,9 @@ def _points(found: Mapping[str, Any]) -> str:
     return f"{100 * found['mean']:+.1f} [{interval}]"
 
 
-def _spread(model: Mapping[str, Any]) -> str:
+def _spread(model: Mapping[str, Any], measure: str) -> str:
     """Lowest and highest seed; nothing where there is one."""
-    means = [run["accuracy"][MEAN] for run in model["runs"]]
+    means = [run[measure][MEAN] for run in model["runs"]]
     return f"{percent(min(means))} to {percent(max(means))}" if len(means) > 1 else NO_VALUE
 
 
@@ -98,6 +99,6 @@ def _sources(facts: Mapping[str, Any]) -> str:
             lines.append(
                 f"- {model['name']}, seed {made['seed']}: `{run['run']}`, step {made['step']}, weights sha256 "
                 f"{made['sha256'][:12]}, trained at commit {made['commit'] or 'unknown'}; "
-                f"{percent(run['accuracy'][MEAN])} % in the mean of {_snrs(facts)}."
+                f"{percent(run[facts['measure']][MEAN])} % in the mean of {_snrs(facts)}."
             )
     return "\n".join(lines)

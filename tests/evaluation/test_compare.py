@@ -1,20 +1,15 @@
 """Runs on the same trials: what is refused, what counts as one model, and intervals that are known by hand."""
 
 import dataclasses
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from drsn_audio.config import ConfigError, EvaluateConfig, load_config
-from drsn_audio.evaluation.compare import (
-    Candidate,
-    average,
-    check_same_test,
-    compare_keywords,
-    group_by_seed,
-    intervals,
-)
+from drsn_audio.evaluation.compare import average, check_same_test, compare_models, group_by_seed, intervals
 from drsn_audio.evaluation.keyword import Trials
+from drsn_audio.evaluation.shared_trials import Candidate
 from drsn_audio.models.model import AudioModel
 
 EVALUATE = EvaluateConfig(seed=1, replicates=200)
@@ -33,14 +28,20 @@ def condition(kind, snr_db, sources):
     return Trials(kind, snr_db, np.zeros((4, 2)), blank, np.array(SPEAKERS), np.array(sources), blank.astype(str))
 
 
+def shared(conditions, weights=(1, 1, 1, 1)):
+    """Trials that have been put to models."""
+    return SimpleNamespace(conditions=conditions, weights=[np.array(weights)] * len(conditions))
+
+
 STREET, MACHINES = ("car", "bus", "car", "bus"), ("saw", "fan", "saw", "fan")
-TRIALS = [
+CONDITIONS = [
     condition("street", 20.0, STREET),
     condition("street", 0.0, STREET),
     condition("clean", None, STREET),  # drawn, but not mixed in
     condition("machinery", 20.0, MACHINES),
     condition("machinery", 0.0, MACHINES),
 ]
+TRIALS = shared(CONDITIONS)
 
 
 def scores(*conditions):
@@ -91,9 +92,18 @@ def test_a_difference_has_a_sign_and_seeds_average_trial_by_trial():
 
 
 def test_one_speaker_in_clean_speech_has_no_interval():
-    alone = [dataclasses.replace(one, speakers=np.full(4, "ann")) for one in TRIALS]
+    alone = shared([dataclasses.replace(one, speakers=np.full(4, "ann")) for one in CONDITIONS])
     found = intervals(alone, scores(ALL, ALL, [1, 0, 0, 0], ALL, ALL), EVALUATE)
     assert found["clean"] == {"mean": 0.25, "low": None, "high": None}
+
+
+def test_errors_are_counted_by_the_words_that_were_said():
+    """Two speakers: ann said 2 words and 4, bob 1 and none, but something was written of it."""
+    errors = scores([1, 1, 1, 2], [2, 4, 1, 2], NONE, NONE, [2, 4, 1, 0])
+    found = intervals(shared(CONDITIONS, [2, 4, 1, 0]), errors, EVALUATE)
+    assert found["20 dB"]["mean"] == pytest.approx((5 / 7 + 0) / 2)
+    assert found["0 dB"]["mean"] == pytest.approx((9 / 7 + 1) / 2)
+    assert found["mean"]["mean"] == pytest.approx((7 / 7 + 3.5 / 7) / 2)
 
 
 def test_seeds_of_one_config_are_one_model():
@@ -120,6 +130,7 @@ def test_models_of_one_shrinkage_are_named_by_folder_and_then_by_path():
         ("data.silence_share=0.1", "data.silence_share"),
         ("model.labels=[high,low]", "model.labels"),
         ("model.clip_s=2", "model.clip_s"),
+        ("model.units=letters", "model.units"),
     ],
 )
 def test_other_trials_are_refused(override, named):
@@ -131,6 +142,6 @@ def test_other_trials_are_refused(override, named):
 def test_a_reference_that_is_not_there_or_no_noise_is_refused_before_any_work():
     one = candidate("a", "model.shrinkage=none")
     with pytest.raises(ConfigError, match="reference 'cw' is none of the models: use one of none"):
-        compare_keywords([one], "cw")
+        compare_models([one], "cw")
     with pytest.raises(ConfigError, match=r"a: data\.noise_test is empty"):
-        compare_keywords([candidate("a", "data.noise_test=[]")])
+        compare_models([candidate("a", "data.noise_test=[]")])

@@ -49,7 +49,7 @@ def test_every_run_hears_the_same_trials_as_in_evaluate(recipe, call, runs, tmp_
 def test_what_cannot_be_compared_is_one_line(call, run, tmp_path):
     out = tmp_path / "compared"
     for words, message in (
-        (["model.width=3", run], "error: model.width=3: the models are trained already"),
+        (["model.width=3", run], "error: model.width=3: the model is trained already"),
         (["evaluate.draws=1"], "error: no runs: name the run folders to compare"),
         ([run, run], f"error: {run}: has the config and the seed of {run}"),
     ):

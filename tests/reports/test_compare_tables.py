@@ -33,6 +33,7 @@ def model(name, seeds, means, gains=None, low=-0.01):
 def facts():
     noise = {"manifest": "n.jsonl.gz", "sha256": "bb" * 32, "folds": [3], "kinds": ["street"], "recordings": 41}
     return {
+        "measure": "accuracy",
         "command": "python recipes/keywords/compare.py a b",
         "commit": "0123456789ab",
         "seed": 7,

@@ -1,8 +1,11 @@
 """What evaluates a run, by itself and beside pocketsphinx."""
 
 import json
+import shutil
 
 import pytest
+
+from drsn_audio.config import config_to_yaml, load_config
 
 
 def test_a_run_is_evaluated_on_its_config(call, writing_run):
@@ -12,6 +15,28 @@ def test_a_run_is_evaluated_on_its_config(call, writing_run):
     facts = json.loads((writing_run / "run.json").read_text())
     assert facts["command"].startswith("python recipes/commands/evaluate.py")
     assert {one["snr_db"] for one in facts["conditions"]} == {None, 0.0}
+
+
+def test_runs_are_compared_by_the_words_that_evaluate_counts(call, writing_run, tmp_path):
+    other = tmp_path / "wider"
+    shutil.copytree(writing_run, other)
+    (other / "config.yaml").write_text(config_to_yaml(load_config(writing_run / "config.yaml", ["model.width=7"])))
+    status, out, err = call("compare", writing_run, other, "-o", tmp_path / "compared", "evaluate.snr_db=[5, 0]")
+    assert (status, out) == (0, [f"{tmp_path}/compared/compare.{ending}" for ending in ("json", "md")]), err
+    facts = json.loads((tmp_path / "compared" / "compare.json").read_text())
+    assert call("evaluate", writing_run, "evaluate.snr_db=[5, 0]")[0] == 0
+    evaluated = json.loads((writing_run / "run.json").read_text())
+    rates = {(one["noise_kind"], one["snr_db"]): one for one in evaluated["conditions"]}
+    first, second = facts["models"]
+    for column, condition in {"clean": ("clean", None), "5 dB": ("mean", 5.0), "0 dB": ("mean", 0.0)}.items():
+        for ours, theirs in (("mean", "wer"), ("low", "low"), ("high", "high")):
+            assert first["wer"][column][ours] == pytest.approx(rates[condition][theirs])
+    assert first["wer"]["mean"]["mean"] == pytest.approx((rates["mean", 5.0]["wer"] + rates["mean", 0.0]["wer"]) / 2)
+    assert first["runs"][0]["wer"]["mean"] == pytest.approx(first["wer"]["mean"]["mean"])
+    assert all(one == {"mean": 0, "low": 0, "high": 0} for one in second["difference"].values())  # the same weights
+    for key in ("utterances", "speakers", "sha256"):
+        assert facts["data"][key] == evaluated["data"][key]
+    assert "Word error rate in %" in (tmp_path / "compared" / "compare.md").read_text()
 
 
 def test_what_is_trained_already_is_not_overridden(call, writing_run):
