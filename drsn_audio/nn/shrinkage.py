@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
@@ -97,6 +98,24 @@ class ChannelWiseShrinkage(nn.Module):
         return alpha * average
 
 
+class ScaledShrinkage(ChannelWiseShrinkage):
+    """tau = scale_c * alpha * A, scale learned a channel."""
+
+    def __init__(self, channels: int, pooling: Pooling = CLIP, reduction: int = 1, per_frequency: bool = False):
+        super().__init__(channels, pooling, reduction, per_frequency)
+        self.log_scale = nn.Parameter(torch.zeros(1, channels, 1, 1))
+
+    def scaled(self, alpha: Tensor, average: Tensor) -> Tensor:
+        return alpha * self.log_scale.exp() * average
+
+
+class DoubleShrinkage(ChannelWiseShrinkage):
+    """tau = 2 alpha A."""
+
+    def scaled(self, alpha: Tensor, average: Tensor) -> Tensor:
+        return 2 * alpha * average
+
+
 class ChannelSharedShrinkage(ChannelWiseShrinkage):
     """DRSN-CS: one threshold for all channels. The gate sees every A_c; the A it multiplies is their mean."""
 
@@ -150,5 +169,7 @@ SHRINKAGES: dict[str, Callable[..., nn.Module]] = {
     "gate-frequency": partial(SqueezeExcitation, per_frequency=True, magnitude=True),
     "cs": ChannelSharedShrinkage,
     "cw": ChannelWiseShrinkage,
+    "cw-frequency-scaled": partial(ScaledShrinkage, per_frequency=True),
+    "cw-frequency-double": partial(DoubleShrinkage, per_frequency=True),
     "cw-frequency": partial(ChannelWiseShrinkage, per_frequency=True),
 }
