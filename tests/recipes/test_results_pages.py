@@ -12,12 +12,12 @@ ROOT = Path(__file__).resolve().parents[2]
 RECIPE = ROOT / "recipes" / "keywords"
 
 
-@pytest.mark.parametrize("folder", ["evidence", "evidence-short"])
+@pytest.mark.parametrize("folder", ["context", "evidence"])
 def test_the_page_has_the_tables_of_the_results(folder):
     facts = json.loads((RECIPE / "results" / folder / "tables.json").read_text())
     assert embedded(RECIPE / "RESULTS.md", folder) == evidence_summary(facts)
 
 
 def test_the_evidence_has_the_differences_of_the_main_table():
-    facts = json.loads((RECIPE / "results" / "evidence" / "tables.json").read_text())
-    assert embedded(ROOT / "docs" / "evidence.md", "evidence-differences") == brief_differences(facts)
+    facts = json.loads((RECIPE / "results" / "context" / "tables.json").read_text())
+    assert embedded(ROOT / "docs" / "evidence.md", "context-differences") == brief_differences(facts)
