@@ -160,6 +160,41 @@ class NoShrinkage(nn.Module):
         return x
 
 
+class CentredShrinkage(nn.Module):
+    """Experiment: deviations from the mean over time are shrunk, the mean stays (times a gate, if `weighs`)."""
+
+    def __init__(self, channels, pooling=CLIP, reduction=1, weighs=False, drops=False):
+        super().__init__()
+        self.pool = Pool(channels, pooling, per_frequency=True, positive=False)
+        self.magnitude = Pool(channels, pooling, per_frequency=True, positive=True)
+        self.weighs, self.drops, self.channels = weighs, drops, channels
+        self.gate = Gate(channels, channels * (2 if weighs else 1), reduction)
+
+    def forward(self, x, mask=None, memory=None):
+        mean = self.pool(x, mask, memory)
+        deviation = x - mean
+        average = self.magnitude(deviation.abs(), mask, memory)
+        alpha = self.gate(average, mask)
+        if self.weighs:
+            alpha, beta = alpha.split(self.channels, 1)
+            mean = mean * beta
+        shrunk = soft_threshold(deviation, alpha * average)
+        return shrunk if self.drops else shrunk + mean
+
+
+class WeighedShrinkage(ChannelWiseShrinkage):
+    """Experiment: thresholds that also multiply."""
+
+    def __init__(self, channels, pooling=CLIP, reduction=1, per_frequency=True):
+        super().__init__(channels, pooling, reduction, per_frequency)
+        self.gate = Gate(channels, 2 * channels, reduction)
+
+    def forward(self, x, mask=None, memory=None):
+        average, x = mean_magnitude(x, self.pool.dim)
+        alpha, beta = self.gate(average, mask).split(x.shape[1], 1)
+        return soft_threshold(x, alpha * average) * beta
+
+
 # name -> of channels, pooling and the gate's reduction
 SHRINKAGES: dict[str, Callable[..., nn.Module]] = {
     "none": NoShrinkage,
@@ -172,4 +207,8 @@ SHRINKAGES: dict[str, Callable[..., nn.Module]] = {
     "cw-frequency-scaled": partial(ScaledShrinkage, per_frequency=True),
     "cw-frequency-double": partial(DoubleShrinkage, per_frequency=True),
     "cw-frequency": partial(ChannelWiseShrinkage, per_frequency=True),
+    "centred": CentredShrinkage,
+    "centred-weighs": partial(CentredShrinkage, weighs=True),
+    "centred-drops": partial(CentredShrinkage, drops=True),
+    "weighed": WeighedShrinkage,
 }
