@@ -21,7 +21,7 @@ LAYERS = (
     ("training",),
     ("api",),
     ("live", "classifying", "evaluating", "explaining", "publishing"),
-    ("commands", "sweeping"),
+    ("commands", "comparing", "sweeping"),
     ("cli",),
     ("recipe",),
     ("__main__", "recipes", "benchmarks"),
