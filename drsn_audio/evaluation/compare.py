@@ -220,12 +220,15 @@ def _describe_run(one: Candidate, trials: SharedTrials, scores: Scores) -> dict[
     return {
         "run": one.run,
         "checkpoint": {key: one.checkpoint.get(key) for key in ("sha256", "step", "seed", "commit", "command")},
-        trials.measure: {
-            column: float(np.mean([values.sum() / trials.weights[of_kind[0]].sum() for values, of_kind in of_column]))
-            for column, places in _columns(trials).items()
-            for of_column in [list(zip(_of_column(places, scores), places, strict=True))]
-        },
+        trials.measure: {column: _mean(trials, places, scores) for column, places in _columns(trials).items()},
     }
+
+
+def _mean(trials: SharedTrials, places: Sequence[Sequence[int]], scores: Scores) -> float:
+    """Of a column: every kind of noise has the same weight."""
+    weights = [trials.weights[of_kind[0]].sum() for of_kind in places]
+    sums = [values.sum() for values in _of_column(places, scores)]
+    return float(np.mean(np.divide(sums, weights)))
 
 
 def _describe_data(data: DataConfig, trials: SharedTrials) -> dict[str, Any]:
