@@ -7,9 +7,11 @@ import numpy as np
 import pytest
 
 from drsn_audio.config import ConfigError, EvaluateConfig, load_config
+from drsn_audio.evaluation import shared_trials
 from drsn_audio.evaluation.compare import average, check_same_test, compare_models, group_by_seed, intervals
 from drsn_audio.evaluation.keyword import Trials
 from drsn_audio.evaluation.shared_trials import Candidate
+from drsn_audio.evaluation.transcripts import Transcripts
 from drsn_audio.models.model import AudioModel
 
 EVALUATE = EvaluateConfig(seed=1, replicates=200)
@@ -104,6 +106,18 @@ def test_errors_are_counted_by_the_words_that_were_said():
     assert found["20 dB"]["mean"] == pytest.approx((5 / 7 + 0) / 2)
     assert found["0 dB"]["mean"] == pytest.approx((9 / 7 + 1) / 2)
     assert found["mean"]["mean"] == pytest.approx((7 / 7 + 3.5 / 7) / 2)
+
+
+def test_an_utterance_weighs_as_many_words_as_were_said(monkeypatch):
+    written = Transcripts("clean", None, ["a", "b"], ["go up", ""], ["go on now", "up"], ["ann", "bob"], ["", ""])
+    monkeypatch.setattr(shared_trials, "run_transcripts", lambda *_, **__: [written])
+    trials = object.__new__(shared_trials.WordTrials)
+    trials.cuts, trials.noise, trials.store, trials.level, trials.asked = [], None, None, "p56", {}
+    config = SimpleNamespace(units="words", labels=["<blank>", "go", "on", "up"])
+    writes = SimpleNamespace(model=SimpleNamespace(config=config), as_written=lambda text: text.replace("now", ""))
+    (errors,) = trials.ask(writes, None)
+    assert errors.tolist() == [1, 1]
+    assert [weights.tolist() for weights in trials.weights] == [[2, 1]]
 
 
 def test_seeds_of_one_config_are_one_model():
