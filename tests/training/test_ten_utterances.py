@@ -63,7 +63,7 @@ def test_ten_utterances_without_an_error(task, tmp_path):
                 "model.head=ctc",
                 "model.units=characters",
                 "model.width=8",
-                "model.mixer_width=192",
+                "model.mixer_width=128",
                 "model.pool=causal",
                 "model.mixer=[1,2]",
                 "model.frontend.n_mels=24",
