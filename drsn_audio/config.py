@@ -56,6 +56,7 @@ class ModelConfig:
     mixer: list[int] = field(default_factory=list)  # dilations of its, or the denoiser's, residual blocks in time
     # drsn only: none | se | se-frequency | gate | gate-frequency | cs | cw | cw-frequency; empty: the preset's
     shrinkage: str = ""
+    mixer_shrinkage: str = ""  # of the mixer's blocks; empty: as in the 2-D blocks
     gate_reduction: int = 0  # of the gate within thresholds: its middle is so many times narrower; 0: the preset's
     pool: str = "clip"  # what thresholds and head average over: clip | causal | causal-cumulative (for streams)
     pool_ms: float = 1000.0  # of causal thresholds: time constant that training begins with; cap of the cumulative

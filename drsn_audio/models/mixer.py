@@ -25,7 +25,7 @@ class TemporalMixer(nn.Module):
         self.join = nn.Conv2d(channels, width, (bins, 1), bias=False)
         pooling = Pooling(config.pool, config.pool_ms / frame_ms)
         self.blocks = nn.ModuleList(
-            ResidualBlock(width, width, (1, 1), config.shrinkage, pooling, KERNEL, dilation, config.gate_reduction)
+            ResidualBlock(width, width, (1, 1), config.mixer_shrinkage or config.shrinkage, pooling, KERNEL, dilation, config.gate_reduction)
             for dilation in config.mixer
         )
         self.output_norm = MaskedBatchNorm2d(width)

@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
@@ -141,6 +142,17 @@ class NoShrinkage(nn.Module):
         return x
 
 
+class AbsoluteShrinkage(ChannelWiseShrinkage):
+    """tau = alpha * s with s a learned scale of each channel (begins at 0.5): it may pass the mean, and close a channel."""
+
+    def __init__(self, channels: int, pooling: Pooling = CLIP, reduction: int = 1):
+        super().__init__(channels, pooling, reduction, per_frequency=True)
+        self.log_scale = nn.Parameter(torch.full((1, channels, 1, 1), -0.7))
+
+    def scaled(self, alpha: Tensor, average: Tensor) -> Tensor:
+        return alpha * self.log_scale.exp()
+
+
 # name -> of channels, pooling and the gate's reduction
 SHRINKAGES: dict[str, Callable[..., nn.Module]] = {
     "none": NoShrinkage,
@@ -150,5 +162,6 @@ SHRINKAGES: dict[str, Callable[..., nn.Module]] = {
     "gate-frequency": partial(SqueezeExcitation, per_frequency=True, magnitude=True),
     "cs": ChannelSharedShrinkage,
     "cw": ChannelWiseShrinkage,
+    "absolute": AbsoluteShrinkage,
     "cw-frequency": partial(ChannelWiseShrinkage, per_frequency=True),
 }
