@@ -2,6 +2,8 @@
 
 import json
 import shutil
+from importlib.resources import files
+from pathlib import Path
 
 import pytest
 
@@ -57,3 +59,15 @@ def test_what_cannot_be_compared_is_one_line(call, run, tmp_path):
         assert status == 2
         assert err[-1].startswith(message)
     assert not out.exists()
+
+
+def test_a_denoiser_is_not_compared(call, run, tmp_path):
+    folder = tmp_path / "denoiser"
+    folder.mkdir()
+    shutil.copy(run / "config.yaml", folder)
+    shipped = Path(str(files("drsn_audio") / "pretrained"))
+    for path in shipped.glob("denoise-small*"):
+        shutil.copy(path, folder / ("best.json" if path.suffix == ".json" else path.name))
+    status, _, err = call("compare", run, folder, "-o", tmp_path / "compared")
+    assert status == 2
+    assert err[-1] == f"error: {folder}: takes noise off, and neither names nor writes words: leave it out"
