@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 MARKERS = "osD^vPX<>*"
 DASHES = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)))
 PANELS = 4  # side by side, of differences
-SIZES = {"parameters": "parameters (equal sizes set a little apart)", "multiply_adds": "multiply-adds of one second"}
+SIZES = {"parameters": "parameters", "multiply_adds": "multiply-adds of one second"}
 FINE = (*(k / 10 for k in range(10, 25)), *(k / 2 for k in range(5, 20)))  # of a decade, where an axis has little of it
 
 Facts = Mapping[str, Any]
@@ -104,15 +104,15 @@ def plot_differences(facts: Facts, path: str | Path) -> None:
 def plot_sizes(facts: Facts, path: str | Path) -> None:
     """Accuracy over all SNRs against parameters and against multiply-adds, a point a row; a line joins a label's.
 
-    Models are made to have as many parameters as each other: points of nearly one number are set a little apart.
+    Models are made to be as large as each other: points of nearly one number are set a little apart.
     """
     figure = make_figure(9.4, 4.2)
     panels = figure.subplots(1, 2, sharey=True)
     labels = list(dict.fromkeys(row["label"] for row in facts["rows"]))
     for axes, (key, told) in zip(panels, SIZES.items(), strict=True):
         sizes = [row[key] for row in facts["rows"]]
-        low, high = min(sizes) / 1.15, max(sizes) * 1.15
-        drawn = spread(sizes, (high / low) ** 0.02) if key == "parameters" else sizes
+        drawn = spread(sizes, (1.3 * max(sizes) / min(sizes)) ** 0.02)
+        low, high = min(drawn) / 1.15, max(drawn) * 1.15
         for label in labels:
             _draw_sizes(axes, facts, label, drawn)
         axes.set_xscale("log")
@@ -124,6 +124,7 @@ def plot_sizes(facts: Facts, path: str | Path) -> None:
         axes.grid(color="0.9", linewidth=0.8)
         axes.set_axisbelow(True)
         axes.spines[["top", "right"]].set_visible(False)
+    figure.supxlabel("equal sizes are set a little apart", fontsize=8)
     panels[0].set_ylabel(f"accuracy (%), {titles(facts)[_main(facts)]}, bar: 95 % interval")
     figure.legend(*panels[0].get_legend_handles_labels(), loc="outside right upper", frameon=False, handlelength=3.5)
     save_figure(figure, path)
