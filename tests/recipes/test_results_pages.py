@@ -21,9 +21,19 @@ def test_the_page_has_the_tables_of_the_results(folder):
     assert embedded(RECIPE / "RESULTS.md", folder) == evidence_summary(facts)
 
 
-def test_the_evidence_has_the_differences_of_the_main_table():
-    facts = json.loads((RECIPE / "results" / "context" / "tables.json").read_text())
-    assert embedded(ROOT / "docs" / "evidence.md", "context-differences") == brief_differences(facts)
+@pytest.mark.parametrize(
+    ("page", "folder"),
+    [
+        ("docs/evidence.md", "context"),
+        ("recipes/keywords/RESULTS.md", "street-to-machinery"),
+        ("recipes/keywords/RESULTS.md", "machinery-to-street"),
+        ("recipes/keywords/RESULTS.md", "synthesised-to-real"),
+        ("recipes/keywords/RESULTS.md", "causal-folds"),
+    ],
+)
+def test_the_page_has_the_differences_of_the_results(page, folder):
+    facts = json.loads((RECIPE / "results" / folder / "tables.json").read_text())
+    assert embedded(ROOT / page, f"{folder}-differences") == brief_differences(facts)
 
 
 @pytest.mark.parametrize("page", ["README.md", "docs/evidence.md", "recipes/keywords/RESULTS.md"])
