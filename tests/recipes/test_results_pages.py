@@ -37,12 +37,30 @@ def test_the_page_has_the_differences_of_the_results(page, folder):
 
 
 @pytest.mark.parametrize("page", ["README.md", "docs/evidence.md", "recipes/keywords/RESULTS.md"])
-def test_a_difference_in_the_prose_is_one_of_the_results(page):
-    measured = {tuple(figures) for path in (RECIPE / "results").rglob("*.json") for figures in _intervals(path)}
-    prose = [line for line in (ROOT / page).read_text().splitlines() if not line.startswith("|")]
-    quoted = DIFFERENCE.findall(" ".join(" ".join(prose).split()))
+def test_a_difference_in_the_prose_is_one_of_the_results_linked_beside_it(page):
+    quoted, unknown = 0, []
+    for prose, folders in _passages(ROOT / page):
+        measured = {
+            tuple(figures) for folder in folders for path in folder.rglob("*.json") for figures in _intervals(path)
+        }
+        found = DIFFERENCE.findall(prose)
+        unknown += [(prose[:40], figures) for figures in found if tuple(map(_plain, figures)) not in measured]
+        quoted += len(found)
     assert quoted
-    assert [figures for figures in quoted if tuple(map(_plain, figures)) not in measured] == []
+    assert unknown == []
+
+
+def _passages(page: Path) -> Iterator[tuple[str, set[Path]]]:
+    """Each paragraph or list item, tables left out, and the folders of results linked in it, or else in its section."""
+    for section in re.split(r"^#+ ", page.read_text(), flags=re.MULTILINE):
+        prose = "\n".join(line for line in section.splitlines() if not line.startswith("|"))
+        for passage in re.split(r"\n\s*\n|\n(?=- |\d\. )", prose):
+            yield " ".join(passage.split()), _linked(passage, page) or _linked(section, page)
+
+
+def _linked(text: str, page: Path) -> set[Path]:
+    targets = [(page.parent / target).resolve() for target in re.findall(r"\]\(([^)#]+)", text)]
+    return {target.parent for target in targets if target.parent.parent.name == "results" and target.exists()}
 
 
 def _intervals(path: Path) -> Iterator[list[str]]:
