@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from drsn_audio.reports.compare import compare_tables
 from drsn_audio.reports.embed import embedded
 from drsn_audio.reports.evidence_page import brief_differences, evidence_summary
 
@@ -36,7 +37,18 @@ def test_the_page_has_the_differences_of_the_results(page, folder):
     assert embedded(ROOT / page, f"{folder}-differences") == brief_differences(facts)
 
 
-@pytest.mark.parametrize("page", ["README.md", "docs/evidence.md", "recipes/keywords/RESULTS.md"])
+def test_the_page_has_the_tables_of_the_comparison_of_words():
+    folder = ROOT / "recipes" / "commands"
+    _, rates, _, differences, _ = compare_tables(json.loads((folder / "results/words/compare.json").read_text())).split(
+        "\n\n"
+    )
+    assert f"\n\n{rates}\n\n" in (folder / "RESULTS.md").read_text()
+    assert f"\n\n{differences}\n\n" in (folder / "RESULTS.md").read_text()
+
+
+@pytest.mark.parametrize(
+    "page", ["README.md", "docs/evidence.md", "recipes/keywords/RESULTS.md", "recipes/commands/RESULTS.md"]
+)
 def test_a_difference_in_the_prose_is_one_of_the_results_linked_beside_it(page):
     quoted, unknown = 0, []
     for prose, folders in _passages(ROOT / page):
