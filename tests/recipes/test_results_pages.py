@@ -30,8 +30,7 @@ def test_the_page_has_the_tables_of_the_results(folder):
         ("recipes/keywords/RESULTS.md", "machinery-to-street"),
         ("recipes/keywords/RESULTS.md", "synthesised-to-real"),
         ("recipes/keywords/RESULTS.md", "causal-folds"),
-        ("recipes/keywords/RESULTS.md", "context-30k"),
-        ("recipes/keywords/RESULTS.md", "context-300k"),
+        ("recipes/keywords/RESULTS.md", "sizes"),
     ],
 )
 def test_the_page_has_the_differences_of_the_results(page, folder):
