@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import logging
 import os
+import signal
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # the models are tiny: more threads only wait for each other
 
@@ -25,6 +26,12 @@ CLIP_S = 0.5
 RUN_SEED = 15  # with it, a minute of such sound is enough for all three words
 WORDS = {"low": 400.0, "mid": 1000.0, "high": 2500.0}
 SPEAKERS = {"train": ("ann", "bob", "cem"), "dev": ("dora",), "test": ("eve", "finn")}
+
+
+def pytest_configure() -> None:
+    """A shell's background job is begun deaf to SIGINT, and what it begins would stay so: tests send it."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def tone_word(word: str, speaker: str, duration_s: float = 0.3) -> np.ndarray:
