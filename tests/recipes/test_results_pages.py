@@ -31,6 +31,7 @@ def test_the_page_has_the_tables_of_the_results(folder):
         ("recipes/keywords/RESULTS.md", "synthesised-to-real"),
         ("recipes/keywords/RESULTS.md", "causal-folds"),
         ("recipes/keywords/RESULTS.md", "sizes"),
+        ("recipes/keywords/RESULTS.md", "context-seeds"),
     ],
 )
 def test_the_page_has_the_differences_of_the_results(page, folder):
