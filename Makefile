@@ -1,7 +1,8 @@
 PYTHON ?= python3
 BIN := .venv/bin
+PYTEST := $(BIN)/python -m pytest -n auto --maxprocesses 8 --dist worksteal
 
-.PHONY: setup demo test lint docs
+.PHONY: setup demo test test-slow test-all lint docs
 
 setup: .venv/installed
 
@@ -14,7 +15,13 @@ demo: setup
 	$(BIN)/python recipes/keywords/demo.py
 
 test: setup
-	$(BIN)/python -m pytest -n auto --maxprocesses 8 --dist worksteal
+	$(PYTEST)
+
+test-slow: setup
+	$(PYTEST) -m slow
+
+test-all: setup
+	$(PYTEST) -m 'slow or not slow'
 
 lint: setup
 	$(BIN)/ruff check .

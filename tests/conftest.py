@@ -7,7 +7,8 @@ import logging
 import os
 import signal
 
-os.environ.setdefault("OMP_NUM_THREADS", "1")  # the models are tiny: more threads only wait for each other
+# The models are tiny: more threads only wait for each other. Another number that is asked for gets through, to MKL, too.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -32,6 +33,16 @@ def pytest_configure() -> None:
     """A shell's background job is begun deaf to SIGINT, and what it begins would stay so: tests send it."""
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out what is marked slow, unless `-m` is given or tests are named by their ids."""
+    if config.option.markexpr or any("::" in name for name in config.args):
+        return
+    slow = [item for item in items if item.get_closest_marker("slow")]
+    if slow:
+        config.hook.pytest_deselected(items=slow)
+        items[:] = [item for item in items if not item.get_closest_marker("slow")]
 
 
 def tone_word(word: str, speaker: str, duration_s: float = 0.3) -> np.ndarray:

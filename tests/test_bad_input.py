@@ -166,7 +166,7 @@ def as_nobody(*arguments):
         "sys.exit(main(sys.argv[1:]))"  # imported before, for the libraries may be root's alone
     )
     command = [sys.executable, "-c", code, *map(str, arguments), "--quiet"]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=300)
     return done.returncode, done.stdout.splitlines(), done.stderr.splitlines()
 
 

@@ -3,7 +3,6 @@
 import logging
 import subprocess
 import sys
-import time
 from fractions import Fraction
 
 import numpy as np
@@ -131,12 +130,11 @@ def test_help_is_fast_and_imports_nothing_heavy():
         "import sys, runpy\nsys.argv = ['drsn-audio', '--help']\n"
         "try:\n    runpy.run_module('drsn_audio', run_name='__main__', alter_sys=True)\n"
         "except SystemExit as end:\n    assert end.code == 0\n"
-        "heavy = {'torch', 'numpy', 'lhotse', 'soundfile'} & set(sys.modules)\nassert not heavy, heavy"
+        "heavy = {'torch', 'numpy', 'lhotse', 'soundfile'} & set(sys.modules)\nassert not heavy, heavy\n"
+        "assert len(sys.modules) < 300, 'the standard library, a twentieth of what the models need'"
     )
-    started = time.perf_counter()
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    assert time.perf_counter() - started < 1
     assert all(command in done.stdout for command in COMMANDS)
 
 

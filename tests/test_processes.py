@@ -22,8 +22,23 @@ pytestmark = pytest.mark.skipif(os.name != "posix", reason="starts and kills pro
 RATE = 16000
 
 
-def start(count, *arguments):
-    """The processes of one command, as torchrun starts them, by rank."""
+HELD = """
+import sys, time
+from drsn_audio.cli import main
+from drsn_audio.journal import JsonJournal
+note, noted = JsonJournal.note, []
+def note_two(*arguments):
+    note(*arguments)
+    noted.append(1)
+    if len(noted) == 2:
+        time.sleep(600)
+JsonJournal.note = note_two
+sys.exit(main(sys.argv[1:]))
+"""
+
+
+def start(count, *arguments, held=False):
+    """The processes of one command, as torchrun starts them, by rank. held: each stops after its second answer."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -32,7 +47,8 @@ def start(count, *arguments):
     for rank in range(count):
         launched = {**given, "RANK": rank, "LOCAL_RANK": rank}
         environment = {**os.environ, **{key: str(value) for key, value in launched.items()}}
-        command = [sys.executable, "-m", "drsn_audio", *map(str, arguments)]
+        program = ["-c", HELD] if held else ["-m", "drsn_audio"]
+        command = [sys.executable, *program, *map(str, arguments)]
         pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
         started.append(subprocess.Popen(command, env=environment, **pipes))
     return started
@@ -40,7 +56,7 @@ def start(count, *arguments):
 
 def finish(started):
     """Status, stdout and stderr of each."""
-    told = [process.communicate(timeout=120) for process in started]
+    told = [process.communicate(timeout=600) for process in started]
     return [(process.returncode, *texts) for process, texts in zip(started, told, strict=True)]
 
 
@@ -176,9 +192,9 @@ def test_two_processes_classify_as_one(sounds, run, tmp_path, capsys):
     # One is killed, then the other; a single one goes on, and a file of all is there in the end.
     out = tmp_path / "out.jsonl"
     arguments = ("classify", sounds, "--model", run, "-o", out, "--quiet")
-    killed = start(2, *arguments)
+    killed = start(2, *arguments, held=True)
     part = tmp_path / "out.jsonl.1.journal"
-    wait_for(lambda: part.exists() and len(part.read_bytes().splitlines()) > 1, killed[1])
+    wait_for(lambda: part.exists() and len(part.read_bytes().splitlines()) == 3, killed[1])
     for process in killed:
         process.send_signal(signal.SIGKILL)
     finish(killed)
@@ -194,7 +210,7 @@ def test_two_processes_classify_as_one(sounds, run, tmp_path, capsys):
     assert parts_of(tmp_path) == ["in", "out.jsonl", "out.jsonl.journal"]
 
 
-def wait_for(reached, process, longest_s=60):
+def wait_for(reached, process, longest_s=300):
     end = time.monotonic() + longest_s
     while not reached():
         assert process.poll() is None, process.communicate()
@@ -204,7 +220,7 @@ def wait_for(reached, process, longest_s=60):
 
 def test_the_others_notice_that_one_is_gone(sounds, run, tmp_path, monkeypatch):
     """No launcher looks after them here: the connection tells."""
-    started = start(2, "classify", sounds, "--model", run, "-o", tmp_path / "o.jsonl", "--quiet")
+    started = start(2, "classify", sounds, "--model", run, "-o", tmp_path / "o.jsonl", "--quiet", held=True)
     wait_for(lambda: (tmp_path / "o.jsonl.journal").exists(), started[0])
     started[1].send_signal(signal.SIGKILL)
     (status, printed, told), _ = finish(started)

@@ -8,7 +8,7 @@ from typing import Any
 
 from drsn_audio.processes import Processes
 
-LONGEST_S = 60
+LONGEST_S = 300  # of a machine that does much else
 
 
 @dataclass(frozen=True)

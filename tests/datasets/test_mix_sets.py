@@ -139,7 +139,7 @@ def lambda_of_death(number):
 # resuming
 
 
-def waited_for(condition, seconds=60.0):
+def waited_for(condition, seconds=300.0):
     until = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < until, "it did not happen"
@@ -152,9 +152,18 @@ def test_killed_in_the_middle_and_taken_up(inputs, tmp_path, tree, jobs):
         shutil.copy(inputs.speech / "dev-clean/22/200/22-200-0000.flac", inputs.speech / f"dev-clean/22/200/x{i}.flac")
     mix(inputs, tmp_path / "whole")
     out, journal = tmp_path / "out", tmp_path / "out/mix.unfinished/journal.jsonl"
-    process = multiprocessing.get_context("fork").Process(target=mix, args=(inputs, out), kwargs={"jobs": jobs})
+    written = []
+
+    def hold_at_twenty(path):  # of 60
+        written.append(path)
+        if len(written) == 20:
+            journal.with_name("held").touch()
+            time.sleep(600)
+
+    options = {"jobs": jobs, "written": hold_at_twenty}
+    process = multiprocessing.get_context("fork").Process(target=mix, args=(inputs, out), kwargs=options)
     process.start()
-    waited_for(lambda: (journal.exists() and journal.stat().st_size > 8000) or not process.is_alive())
+    waited_for(lambda: journal.with_name("held").exists() or not process.is_alive())
     process.kill()
     process.join()
     assert not (out / "mix.jsonl.gz").exists()

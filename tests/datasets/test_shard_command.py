@@ -8,7 +8,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 
 import numpy as np
 import pytest
@@ -20,15 +19,18 @@ from drsn_audio.datasets.manifests import AudioStore, ManifestError, read_cuts
 from drsn_audio.datasets.sharding import shard_cuts
 from drsn_audio.errors import InputError
 
-SLOWLY = """
+HELD = """
 import sys, time
 from drsn_audio.cli import main
 from drsn_audio.datasets import shard_writing
-store_cut = shard_writing.store_cut
-def slowly(*arguments):
-    time.sleep(0.15)
+store_cut, stored = shard_writing.store_cut, []
+def store_five(*arguments):
+    if len(stored) == 5:
+        print("held", flush=True)
+        time.sleep(600)
+    stored.append(1)
     return store_cut(*arguments)
-shard_writing.store_cut = slowly
+shard_writing.store_cut = store_five
 sys.exit(main(sys.argv[1:]))
 """
 
@@ -81,15 +83,10 @@ def test_what_is_written_and_told(task, tmp_path, capsys):
 def test_a_killed_run_goes_on_with_what_was_whole(task, tmp_path, capsys):
     out, whole = tmp_path / "out", tmp_path / "whole"
     arguments = ["shard", str(task.train), "-o", str(out), "--shard-size", "2"]
-    process = subprocess.Popen([sys.executable, "-c", SLOWLY, *arguments], stderr=subprocess.DEVNULL)
-    until = time.monotonic() + 60
-    while not (out / "shards.unfinished" / "000001.json").exists():
-        assert process.poll() is None
-        assert time.monotonic() < until
-        time.sleep(0.01)
-    time.sleep(0.1)  # into the next one
-    process.send_signal(signal.SIGKILL)
-    process.wait()
+    command = [sys.executable, "-c", HELD, *arguments]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as process:
+        assert process.stdout.readline() == b"held\n"  # in the middle of the third shard
+        process.send_signal(signal.SIGKILL)
     with pytest.raises(ManifestError, match=r"its conversion has not come to an end: run the same drsn-audio shard"):
         read_cuts([out])
     first = out / "shar" / "recording.000000.tar"

@@ -82,7 +82,7 @@ def killed(asked, last, call):
     asked.last = last
     copy = Fork(call)
     asked.last = None
-    assert copy.wait(60) == -signal.SIGKILL
+    assert copy.wait(300) == -signal.SIGKILL
 
 
 def keys_of(out):

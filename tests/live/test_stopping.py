@@ -15,10 +15,8 @@ def test_it_ends_a_wait(number):
     before = signal.getsignal(number)
     with Stopper() as stopper:
         threading.Timer(0.1, os.kill, (os.getpid(), number)).start()
-        began = time.monotonic()
         with pytest.raises(Stopped), stopper.waiting():
-            time.sleep(10)
-        assert time.monotonic() - began < 5
+            time.sleep(60)
         assert stopper.signal == number
     assert signal.getsignal(number) is before
 

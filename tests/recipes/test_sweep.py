@@ -45,7 +45,9 @@ step = int(state.read_text()) if state.exists() else 0
 note(f"begins {time.monotonic()} {given.get('train.threads', 'free')} {os.environ.get('OMP_NUM_THREADS')}")
 while pathlib.Path(os.environ["DEEDS"]).read_text().count("begins") < int(os.environ.get("MEET", 1)):
     time.sleep(0.01)
-patience = time.monotonic() + 10
+while "GATE" in os.environ and not pathlib.Path(os.environ["GATE"]).exists():
+    time.sleep(0.01)
+patience = time.monotonic() + 300
 while step < STEPS:
     time.sleep(0.02)
     while os.environ.get("HOLD_AT") == str(step) and not told and time.monotonic() < patience:
@@ -124,16 +126,17 @@ def done_once(place, cells=CELLS):
     return steps == {(cell, step): 1 for cell in cells for step in range(STEPS)} and tests == dict.fromkeys(cells, 1)
 
 
-def start(place, *words):
+def start(place, *words, **environment):
     return subprocess.Popen(
         [sys.executable, str(RECIPES / "sweep.py"), str(place / "sweep.yaml"), *words],
+        env={**os.environ, **environment},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
     )
 
 
-def wait_for(condition, seconds=20.0):
+def wait_for(condition, seconds=300.0):
     end = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < end, "waited in vain"
@@ -212,30 +215,41 @@ def test_told_to_stop_it_lets_its_runs_save(call, place, monkeypatch, number, st
     assert states == ["begun", "begun", "to", "to"]
 
 
-def test_told_twice_it_ends_what_does_not_listen(call, pair):
+def test_told_twice_it_ends_what_does_not_listen(call, pair, monkeypatch):
     deaf = "import signal, time\nsignal.signal(signal.SIGTERM, signal.SIG_IGN)\n"
+    tell, told = jobs._stop, []
+    monkeypatch.setattr(jobs, "_stop", lambda running, at_once: told.append(at_once) or tell(running, at_once))
     deeds_of = "import os\nopen(os.environ['DEEDS'], 'a').write('it begins 0 0 0\\n')\n"
-    (pair / "recipe" / "train.py").write_text(f"{deaf}{deeds_of}time.sleep(60)")
+    (pair / "recipe" / "train.py").write_text(f"{deaf}{deeds_of}time.sleep(600)")
 
     def stop():
         wait_for(lambda: begun(pair) == 2)
         os.kill(os.getpid(), signal.SIGTERM)
-        time.sleep(0.3)
+        wait_for(lambda: told)
         os.kill(os.getpid(), signal.SIGTERM)
 
     stopping = threading.Thread(target=stop)
     stopping.start()
-    started = time.monotonic()
     assert call("sweep", pair / "sweep.yaml", "--jobs", 2)[0] == 143
     stopping.join()
-    assert time.monotonic() - started < 30
+    assert told == [False, True]  # politely, then by SIGKILL: they would have slept on
 
 
 def test_two_sweeps_at_once_share_the_work(call, place):
-    other = start(place)
+    """The other one is held in its first cell until this one has done the three that are left."""
+    gate = place / "gate"
+    other = start(place, GATE=str(gate))
     wait_for(lambda: begun(place))
+
+    def open_gate():
+        wait_for(lambda: sum(deed == "tested" for _, deed, *_ in deeds(place)) == 3)
+        gate.touch()
+
+    opening = threading.Thread(target=open_gate)
+    opening.start()
     status, _, err = call("sweep", place / "sweep.yaml")
-    _, others = other.communicate(timeout=30)
+    opening.join()
+    _, others = other.communicate(timeout=300)
     assert (status, other.returncode) == (0, 0), (err, others)
     assert done_once(place)
     assert any("done by another sweep" in line or "waiting for" in line for line in err)

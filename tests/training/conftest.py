@@ -67,7 +67,7 @@ def together() -> Callable[..., None]:
             values = (rank, rank, ranks, ranks, "127.0.0.1", port, "true")
             environment = {name: str(value) for name, value in zip(ALONE, values, strict=True)}
             processes.append(Fork(begin, environment))
-        ends = [process.wait(120) for process in processes]
+        ends = [process.wait(600) for process in processes]
         for process, end in zip(processes, ends, strict=True):
             if end is None:
                 process.kill()
