@@ -6,8 +6,9 @@ import dataclasses
 import logging
 import os
 import signal
+import sys
 
-# The models are tiny: more threads only wait for each other. Another number that is asked for gets through, to MKL, too.
+# The models are tiny: more threads only wait for each other. Another number that is asked for holds, for MKL, too.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 from collections.abc import Callable, Iterator
@@ -78,6 +79,14 @@ def log_as_it_was() -> Iterator[None]:
     log.setLevel(level)
 
 
+@pytest.fixture(autouse=True)
+def threads_as_asked() -> None:
+    """A training sets the threads of the whole process: the tests that follow it would have another number."""
+    torch, asked = sys.modules.get("torch"), int(os.environ["OMP_NUM_THREADS"].split(",")[0])
+    if torch is not None and torch.get_num_threads() != asked:
+        torch.set_num_threads(asked)
+
+
 @pytest.fixture(scope="session")
 def say() -> Callable[..., np.ndarray]:
     return tone_word
@@ -140,7 +149,7 @@ def config(task: Task) -> ExperimentConfig:
             "augment.silence_share=0.2",
             "train.learning_rate=0.01",
             "train.label_smoothing=0",
-            "train.threads=1",
+            "train.threads=1",  # some are forked after a model has run: with more, a fork waits for threads it has not
             "train.device=cpu",
             "train.ema_decay=0.9",
             "evaluate.draws=2",

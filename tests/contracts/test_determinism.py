@@ -215,10 +215,10 @@ def test_no_epoch_and_no_seed_repeats_another(offsets, alone):
 
 
 def evaluated(corpus, clips, batch_size, workers=0, seed=0, kind="street", draw=0):
-    """Utterance id -> digest of its mix at 0 dB and of what was drawn; loaded as evaluation loads it."""
+    """Utterance id -> its mix at 0 dB and what was drawn; loaded as evaluation loads it."""
     dataset = EvaluationClips(clips, corpus.noise, corpus.store, N, seed, kind, draw)
     rows = [
-        digest(wave, drawn(batch, row))
+        Heard(wave, digest(wave), drawn(batch, row))
         for batch in DataLoader(dataset, batch_size, collate_fn=collate, num_workers=workers)
         for row, wave in enumerate(batch.mix(0.0))
     ]
@@ -230,14 +230,15 @@ def evaluated(corpus, clips, batch_size, workers=0, seed=0, kind="street", draw=
 def test_evaluation_draws_depend_on_names_alone(batch_size, seed, kind, draw, corpus):
     expected = evaluated(corpus, corpus.clips, 1, 0, seed, kind, draw)
     part = corpus.clips[::-2]
-    assert evaluated(corpus, part, batch_size, 0, seed, kind, draw) == {clip.id: expected[clip.id] for clip in part}
+    found = evaluated(corpus, part, batch_size, 0, seed, kind, draw)
+    assert_same(found, {clip.id: expected[clip.id] for clip in part})
 
 
 def test_evaluation_draws_differ_by_each_name(corpus):
     conditions = [{}, {"seed": 1}, {"draw": 1}, {"kind": "machinery"}]
     found = [each for names in conditions for each in evaluated(corpus, corpus.clips, 4, **names).values()]
-    assert len(set(found)) == len(found)
-    assert evaluated(corpus, corpus.clips, 3, 2) == evaluated(corpus, corpus.clips, 4)
+    assert len({each.wave_sha256 for each in found}) == len(found)
+    assert_same(evaluated(corpus, corpus.clips, 3, 2), evaluated(corpus, corpus.clips, 4))
 
 
 def test_training_itself_hears_what_is_drawn(config, monkeypatch, tmp_path):

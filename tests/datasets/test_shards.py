@@ -211,12 +211,12 @@ def test_orders_differ_and_silence_is_spread():
         ShardOrder(shards, 0, 0)
 
 
-def test_a_plan_of_many_is_made_by_numpy():
-    """Python has to do with batches and shards, of 64 and of 1000, not with each of 100,000."""
+def test_the_work_of_a_plan_grows_with_its_length_alone():
+    """Of 100,000: numpy plans batches of equal numbers; those of so many seconds take three calls an utterance."""
     shards = np.repeat(np.arange(100), 1000)
     order, seconds = ShardOrder(shards, 2000, 0), np.random.default_rng(0).uniform(1, 16, 100_000)
-    print(calls_of(lambda: plan_batches(100_000, 64, 0, 1, order.order(1))))
-    print(calls_of(lambda: plan_by_seconds(seconds, 300, 0, 1, order.blocks(1))))
+    assert calls_of(lambda: plan_batches(100_000, 64, 0, 1, order.order(1))) < 5_000
+    assert calls_of(lambda: plan_by_seconds(seconds, 300, 0, 1, order.blocks(1))) < 600_000
 
 
 @pytest.fixture

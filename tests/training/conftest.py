@@ -10,6 +10,7 @@ import traceback
 from collections.abc import Callable
 
 import pytest
+import torch
 from accelerate.state import AcceleratorState
 
 ALONE = ("RANK", "LOCAL_RANK", "WORLD_SIZE", "LOCAL_WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT", "ACCELERATE_USE_CPU")
@@ -23,6 +24,7 @@ class Fork:
         if self.pid == 0:
             status = 1
             try:
+                torch.set_num_threads(1)  # a fork has none of the threads of this process, and would wait for them
                 os.environ.update(environment or {})
                 status = run() or 0
             except BaseException:
