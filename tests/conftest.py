@@ -18,10 +18,15 @@ from typing import NamedTuple
 import numpy as np
 import pytest
 import soundfile as sf
+from hypothesis import HealthCheck, settings
 
 from drsn_audio.config import ExperimentConfig, load_config
 from drsn_audio.corpora.cuts import NoiseFile, SpeechFile
 from drsn_audio.corpora.prepare import prepare
+
+# The same examples in every run, however long one takes on a busy machine.
+settings.register_profile("suite", derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("suite")
 
 RATE = 16000
 CLIP_S = 0.5
