@@ -59,6 +59,7 @@ def test_it_was_tuned_on_hours_of_sound(name):
     assert set(model.detector_config().thresholds) == set(model.labels) - {"unknown", "silence"}
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /proc")
 @pytest.mark.skipif("commands-12-stream-tiny" not in STREAMING, reason="commands-12-stream-tiny is not there")
 def test_two_quiet_hours():

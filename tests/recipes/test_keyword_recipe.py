@@ -12,7 +12,10 @@ RECIPE = Path(__file__).resolve().parents[2] / "recipes" / "keywords"
 CONFIGS = sorted((RECIPE / "configs").glob("*.yaml"))
 
 
-@pytest.mark.parametrize("config", CONFIGS, ids=lambda path: path.stem)
+@pytest.mark.parametrize(
+    "config",
+    [pytest.param(path, marks=() if path.stem == "demo" else pytest.mark.slow, id=path.stem) for path in CONFIGS],
+)
 def test_smoke_of_every_config(call, config, tmp_path):
     run = tmp_path / "run"
     status, out, _ = call(

@@ -102,7 +102,10 @@ def test_prepare_full_takes_the_parts_that_are_there(noiseless, call, tmp_path):
     assert f"{tmp_path}: no LibriSpeech/dev-clean or other part in it" in err[0]
 
 
-@pytest.mark.parametrize("config", CONFIGS, ids=lambda path: path.stem)
+@pytest.mark.parametrize(
+    "config",
+    [pytest.param(path, marks=() if path.stem == "mini" else pytest.mark.slow, id=path.stem) for path in CONFIGS],
+)
 def test_smoke_of_every_config(call, config, tmp_path):
     run = tmp_path / "run"
     status, out, _ = call(

@@ -424,6 +424,7 @@ class Here:
         return self.returncode
 
 
+@pytest.mark.slow
 def test_a_sweep_of_a_real_recipe(call, place, config, monkeypatch):
     (place / "config.yaml").write_text(config_to_yaml(config))
     text = (place / "sweep.yaml").read_text().replace(f"{place}/recipe", str(RECIPES / "keywords"))

@@ -111,11 +111,16 @@ def listen(monkeypatch, together, tmp_path):
     ("name", "ways"),
     [  # processes, and pieces in each
         ("clips", [(2, 1), (3, 1), (1, 2)]),
-        ("stretches", [(3, 1), (2, 2)]),
-        ("strings", [(2, 1)]),
         ("utterances", [(3, 1)]),
-        ("denoise", [(2, 1)]),
-        ("joint", [(2, 1)]),
+        *(
+            pytest.param(name, ways, marks=pytest.mark.slow)
+            for name, ways in {
+                "stretches": [(3, 1), (2, 2)],
+                "strings": [(2, 1)],
+                "denoise": [(2, 1)],
+                "joint": [(2, 1)],
+            }.items()
+        ),
     ],
 )
 def test_gradients_are_those_of_one_process(name, ways, tasks, listen):
@@ -133,6 +138,7 @@ def test_gradients_are_those_of_one_process(name, ways, tasks, listen):
             assert max(off.values()) <= 1e-5 * max(1.0, largest), off
 
 
+@pytest.mark.slow
 def test_three_processes_learn_and_one_writes(config, together, tmp_path):
     """The tones, with BatchNorm's statistics of each process's rows: scores as one process has them."""
     folder = tmp_path / "run"

@@ -118,7 +118,12 @@ def test_killed_in_the_middle_it_ends_with_the_same_bits(
 
 @pytest.mark.parametrize(
     ("how", "name", "count"),
-    [(kill, "fsync", 5), (kill, "replace", 7), (kill, "fsync", 11), (fill_disk, "fsync", 8), (fill_disk, "replace", 9)],
+    [
+        (kill, "fsync", 5),
+        (fill_disk, "fsync", 8),
+        *(pytest.param(*call, marks=pytest.mark.slow) for call in ((kill, "replace", 7), (kill, "fsync", 11))),
+        pytest.param(fill_disk, "replace", 9, marks=pytest.mark.slow),
+    ],
 )
 def test_a_file_that_is_not_written_does_not_harm_those_before(
     how, name, count, short, whole, check, fork, tmp_path, monkeypatch
@@ -132,6 +137,7 @@ def test_a_file_that_is_not_written_does_not_harm_those_before(
     assert [path.name for path in tmp_path.glob(".*")] == [".lock"]
 
 
+@pytest.mark.slow
 def test_a_recipe_killed_ten_times_ends_with_the_same_bits(short, check, fork, tmp_path, monkeypatch):
     """After at most three of its 36 steps each time, wherever that is: in the first or the last lines of a step."""
     recipe = TESTS.parent / "recipes" / "keywords" / "train.py"
@@ -302,6 +308,7 @@ def test_memory_of_streams_goes_on_to_the_bit(short, check, fork, tmp_path, monk
     assert check.differences(tmp_path / "whole", tmp_path / "killed") == []
 
 
+@pytest.mark.slow
 def test_training_from_shards_learns_the_same_and_is_resumed_within_a_window(
     short, task, run, check, fork, tmp_path, monkeypatch
 ):

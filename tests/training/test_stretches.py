@@ -22,6 +22,7 @@ def streaming(config, folder, **changes):
     )
 
 
+@pytest.mark.slow
 def test_a_model_trained_on_stretches_hears_a_stream(config, say, tmp_path):
     """Words of a speaker it never heard, in hiss, in the tenth minute as in the first second."""
     train(streaming(config, tmp_path / "run", epochs=120))
