@@ -146,7 +146,7 @@ def test_three_processes_learn_and_one_writes(config, together, tmp_path):
     together(3, lambda: loop.train(dataclasses.replace(config, run=str(folder), train=train)))
     lines = [json.loads(line) for line in (folder / "log.jsonl").read_text().splitlines()]
     assert [line["epoch"] for line in lines] == list(range(1, 41))
-    assert lines[-1]["best"] > 0.8
+    assert lines[-1]["best"] > 0.6  # by chance 0.25
     steps = [json.loads(line) for line in (folder / "steps.jsonl").read_text().splitlines()]
     assert [line["step"] for line in steps] == list(range(1, 41))
     assert {line["rows"] for line in steps} == {11}

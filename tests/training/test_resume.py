@@ -310,9 +310,9 @@ def test_memory_of_streams_goes_on_to_the_bit(short, check, fork, tmp_path, monk
 
 @pytest.mark.slow
 def test_training_from_shards_learns_the_same_and_is_resumed_within_a_window(
-    short, task, run, check, fork, tmp_path, monkeypatch
+    short, task, check, fork, tmp_path, monkeypatch
 ):
-    """As well as from files, in another order; killed in the middle of an epoch, with the same bits."""
+    """The words are learnt, in another order than from files; killed in the middle of an epoch, with the same bits."""
     shard_cuts([str(task.train)], tmp_path / "shards", shard_size=2)
 
     def config(name):
@@ -326,6 +326,6 @@ def test_training_from_shards_learns_the_same_and_is_resumed_within_a_window(
         assert fork(lambda: loop.train(config("killed")) and 0).wait(300) == -signal.SIGKILL
     loop.train(config("killed"))
     assert check.differences(tmp_path / "whole", tmp_path / "killed") == []
-    found, loose = (json.loads((folder / "best.json").read_text())["metrics"] for folder in (tmp_path / "whole", run))
-    assert found["dev_accuracy"] > loose["dev_accuracy"] - 0.1
+    found = json.loads((tmp_path / "whole" / "best.json").read_text())["metrics"]
+    assert found["dev_accuracy"] > 0.6  # by chance 0.25
     assert len(json.loads((tmp_path / "whole" / "training.json").read_text())["data"]) == 3  # shards.json among them
