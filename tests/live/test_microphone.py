@@ -62,7 +62,7 @@ class FakeSounddevice:
 def install(monkeypatch):
     def put(library):
         monkeypatch.setitem(sys.modules, "sounddevice", library)
-        monkeypatch.setattr(microphone, "SILENT_S", 0.2)
+        monkeypatch.setattr(microphone, "SILENT_S", 300.0)  # a busy machine may be late with a block
         return library
 
     return put
@@ -105,10 +105,11 @@ def test_what_nobody_hears_in_time_is_dropped_and_counted(install, monkeypatch):
     assert 0.4 <= losses["dropped_s"] <= 0.5  # one was heard, two or one wait
 
 
-def test_a_device_that_was_unplugged(install):
+def test_a_device_that_was_unplugged(install, monkeypatch):
     install(FakeSounddevice(blocks=1))
     blocks = Microphone(None, 16000).blocks(16000, 0.05)
     next(blocks)
+    monkeypatch.setattr(microphone, "SILENT_S", 0.1)
     with pytest.raises(InputError, match=r"Built-in: no sound comes any more"):
         next(blocks)
 
