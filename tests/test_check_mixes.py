@@ -25,8 +25,8 @@ def write_set(
     rng = np.random.default_rng(0)
     speech, noise = rng.standard_normal((2, RATE))
     speech[RATE // 2 :] = 0
-    speech *= 0.02 / np.sqrt(np.mean(speech**2))
-    part = np.zeros(RATE) if snr_db is None else noise * 0.02 * 10 ** (-snr_db / 20) / np.sqrt(np.mean(noise**2))
+    speech *= 0.02 / np.std(speech)
+    part = np.zeros(RATE) if snr_db is None else noise * 0.02 * 10 ** (-snr_db / 20) / np.std(noise)
     around = (round(lead_in_s * RATE), 0)
     clean, part = np.pad(speech, around), np.pad(part, around, mode="reflect")
     for name, wave in (("mix", clean + part), ("mix.clean", clean), ("mix.noise", part), ("speech", speech)):
