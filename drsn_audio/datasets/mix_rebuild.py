@@ -13,7 +13,7 @@ import numpy as np
 
 from drsn_audio.audio import AudioError
 from drsn_audio.datasets.manifests import ManifestError, file_sha256
-from drsn_audio.datasets.mix_header import cpu_family, differences, header_of, read_header, versions
+from drsn_audio.datasets.mix_header import MIX_VERSION, cpu_family, differences, header_of, read_header, versions
 from drsn_audio.datasets.mix_inputs import AudioRef
 from drsn_audio.datasets.mix_journal import by_utterance, manifest_lines
 from drsn_audio.datasets.mix_outputs import OutError, Target, write_mix
@@ -57,6 +57,9 @@ def rebuild(
     manifest, out = Path(manifest), Path(out)
     total = _survey(manifest)
     header = read_header(header_of(manifest))
+    version = header.get("mix_version", 1)
+    if version not in range(1, MIX_VERSION + 1):
+        raise ManifestError(f"{manifest}: of version {version}, and {MIX_VERSION} is known here: update drsn-audio")
     places = {name: Path(place) for name, place in header.get("roots", {}).items()} | dict(roots or {})
     now = {"versions": versions(), "cpu": cpu_family()}
     moved = differences({key: header.get(key, {}) for key in now}, now) if header else []
@@ -199,7 +202,9 @@ def _texts(header: dict[str, Any], sources: Sources, manifest: Path, out: Path) 
 
 
 def _header(header: dict[str, Any], places: Mapping[str, Path], command: str) -> dict[str, Any]:
-    kept: dict[str, Any] = {key: header[key] for key in ("made by", "options", "inputs", "texts") if key in header}
+    kept: dict[str, Any] = {
+        key: header[key] for key in ("made by", "mix_version", "options", "inputs", "texts") if key in header
+    }
     return {**kept, "rebuilt by": command, "roots": {name: str(place) for name, place in places.items()}}
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from drsn_audio.audio import AudioError
-from drsn_audio.datasets.mix_header import cpu_family, header_of, versions, write_header
+from drsn_audio.datasets.mix_header import MIX_VERSION, cpu_family, header_of, versions, write_header
 from drsn_audio.datasets.mix_inputs import (
     Survey,
     Utterance,
@@ -160,7 +160,7 @@ def _request(options: MixOptions, inputs: dict[str, Any]) -> dict[str, Any]:
     for name in ("background", "rooms"):  # what they hold is among the inputs; where it lies does not matter
         if facts[name] and facts[name] not in (*SYNTHETIC_NOISES, DRAWN):
             facts[name] = "files"
-    return {"options": facts, "inputs": inputs, "versions": versions(), "cpu": cpu_family()}
+    return {"mix_version": MIX_VERSION, "options": facts, "inputs": inputs, "versions": versions(), "cpu": cpu_family()}
 
 
 def _header(command: str, roots: dict[str, str]) -> dict[str, Any]:

@@ -77,8 +77,9 @@ def estimate_snr(wave: np.ndarray, sample_rate: int) -> EstimatedSnr:
         raise InputError("holds a constant and no sound, so there is no SNR: record it again")
     wave = without_constant_runs(wave, sample_rate)  # before resampling, which smears their edges
     if wave.size < MIN_DURATION_S * sample_rate:
+        left_s = wave.size / sample_rate
         raise InputError(
-            f"{wave.size / sample_rate:.2f} s without digital silence, too short for an SNR: give {MIN_DURATION_S} s or more"
+            f"{left_s:.2f} s without digital silence, too short for an SNR: give {MIN_DURATION_S} s or more"
         )
     peak = float(np.abs(wave).max())
     clipped = np.count_nonzero(np.abs(wave) >= 0.9999 * peak) / wave.size

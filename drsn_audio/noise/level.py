@@ -1,7 +1,8 @@
 """Levels of speech and noise: RMS, and the active speech level of ITU-T P.56; both without the mean.
 
 The mean of a recording is the offset of a sound card. It is no sound and counts for no level: a wave that differs from
-a constant by no more than rounding errors has the level of digital silence, -inf.
+a constant by no more than rounding errors has the level of digital silence, -inf. A single sample has no mean apart
+from itself, and counts as it is.
 """
 
 from __future__ import annotations
@@ -68,9 +69,9 @@ def rms_db(wave: np.ndarray) -> float:
 
 
 def mean_of(wave: np.ndarray) -> float:
-    """Mean of a wave [N], summed in float64; 0 of an empty one."""
+    """Mean of a wave [N], summed in float64; 0 of fewer than two samples."""
     with np.errstate(invalid="ignore"):
-        return float(wave.mean(dtype=np.float64)) if wave.size else 0.0
+        return float(wave.mean(dtype=np.float64)) if wave.size > 1 else 0.0
 
 
 def active_levels(wave: Tensor, sample_rate: int, lengths: Tensor | None = None) -> ActiveLevels:
@@ -148,7 +149,7 @@ def _measure(wave: Tensor, sample_rate: int, lengths: Tensor | None) -> ActiveLe
     total = torch.zeros(batch, dtype=torch.float64, device=wave.device)
     for part in chunks:
         total += _masked(wave[:, part].double(), lengths, part.start).sum(1)
-    mean = total / samples.clamp(min=1)
+    mean = (total / samples.clamp(min=1)).masked_fill(samples == 1, 0)
     meter = _Voltmeter(mean, sample_rate)
     for part in chunks:
         meter.feed(_masked(wave[:, part].double() - mean[:, None], lengths, part.start), samples - part.start)

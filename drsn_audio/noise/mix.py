@@ -52,8 +52,9 @@ def combine_noises(
 ) -> Tensor:
     """Several noises at once, [B, K, N] -> their sum [B, N], such as a car that passes a babble.
 
-    Each loses its mean over the span of the speech, is brought to an RMS of 1 there and then to its gain, gains_db [B, K]: in dB relative
-    to the first where that has 0. -inf leaves one out. `mix_at_snr` of the sum gives the SNR of all together.
+    Each loses its mean over the span of the speech, is brought to an RMS of 1 there and then to its gain, gains_db
+    [B, K]: in dB relative to the first where that has 0. -inf leaves one out. `mix_at_snr` of the sum gives the SNR of
+    all together.
 
     Raises:
         InputError: names the rows of which a noise that is not left out is silent over the span, or has a gain that
@@ -123,7 +124,7 @@ def _centred(noise: Tensor, start: Tensor | None, lengths: Tensor | None) -> tup
     else:
         inside = _span(noise, start, lengths)
         mean = noise.where(inside, 0).sum(1)
-    mean = mean / count.clamp(min=1)
+    mean = (mean / count.clamp(min=1)).masked_fill(count == 1, 0)  # as in level.py
     centred = noise - mean[:, None]
     if whole:
         norm = torch.linalg.vector_norm(centred, dim=1)

@@ -136,7 +136,7 @@ def test_digital_silence_is_no_noise_floor(change, rate, snr_db):
 @pytest.mark.parametrize("steps", [0.3, 0.5, 1.0])
 @pytest.mark.parametrize("rate", [8000, RATE])
 def test_noise_that_is_often_zero_is_no_digital_silence(steps, rate):
-    """Noise of less than one step, as in 8 bits or in a very quiet recording: zeros are frequent, and its runs short."""
+    """Noise of less than one step, as of 8 bits or in a very quiet recording: zeros are frequent, their runs short."""
     noise = np.round(steps * np.random.default_rng(0).standard_normal(5 * rate)) / 128
     assert np.mean(noise == 0) > 0.3
     assert len(without_constant_runs(noise, rate)) > 0.9 * len(noise)

@@ -11,8 +11,8 @@ import torch
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from drsn_audio.noise import level as level_module
 from drsn_audio.audio import resample
+from drsn_audio.noise import level as level_module
 from drsn_audio.noise.level import active_level, active_levels, rms_db, speech_level_db
 
 RATE = 8000
@@ -193,8 +193,9 @@ def test_a_short_tone_has_about_its_own_level(seconds):
     assert 0.85 < level.activity <= 1
 
 
-def test_two_samples_count_as_active():
-    assert active_level(np.array([0.5, -0.5]), RATE) == pytest.approx((-6.02, -6.02, 1.0), abs=0.01)
+@pytest.mark.parametrize("wave", [[0.5], [0.5, -0.5]])
+def test_one_sample_counts_as_active(wave):
+    assert active_level(np.array(wave), RATE) == pytest.approx((-6.02, -6.02, 1.0), abs=0.01)
 
 
 @pytest.mark.parametrize("offset", [0.001, -0.1, 0.9])
@@ -225,8 +226,8 @@ def test_a_click_is_active_for_the_hangover_and_the_top_of_its_envelope():
 @pytest.mark.parametrize(
     "wave",
     [
-        np.zeros(RATE), np.zeros(0), np.zeros(1, np.float32), np.full(RATE, 0.1), np.full(3 * RATE + 1, -0.7, np.float32),
-        np.array([0.5]), resample(np.full(RATE, 0.3, np.float32), 44100, RATE)[1000:-1000],
+        np.zeros(RATE), np.zeros(0), np.zeros(1, np.float32), np.full(RATE, 0.1), np.array([0.5, 0.5]),
+        np.full(3 * RATE + 1, -0.7, np.float32), resample(np.full(RATE, 0.3, np.float32), 44100, RATE)[1000:-1000],
     ],
 )  # fmt: skip
 def test_silence_and_a_constant_have_no_level(wave):
