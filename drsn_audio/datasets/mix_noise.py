@@ -107,6 +107,39 @@ def noises_of(place: str | Path, root: str) -> tuple[dict[str, Noise], Path | No
     return {kind: RecordedNoise(items, root, folder) for kind, items in kinds.items()}, folder, names
 
 
+def all_noises(places: Sequence[str | Path]) -> tuple[dict[str, Noise], dict[str, Path], list[str]]:
+    """Noises of several names and places -> by kind, the folders that their roots stand for, and the ids of all.
+
+    Roots are noise, noise-2, noise-3, ... in the order of the places that hold recordings.
+
+    Raises:
+        AudioError: nothing there.
+        InputError: no place, or two that hold noise of one kind.
+        ManifestError: a manifest that cannot be used.
+    """
+    if not places:
+        raise InputError(f"no noise: name a file, a folder, a manifest, or {' | '.join(SYNTHETIC_NOISES)}")
+    kinds: dict[str, Noise] = {}
+    roots: dict[str, Path] = {}
+    names: list[str] = []
+    holders: dict[str, str | Path] = {}
+    for place in places:
+        root = f"noise-{len(roots) + 1}" if roots else "noise"
+        found, folder, ids = noises_of(place, root)
+        for kind in found:
+            if kind in holders:
+                raise InputError(
+                    f"{place}: holds noise of the kind {kind!r}, as {holders[kind]} does: rename one of the two, or "
+                    "mix each into an OUT of its own"
+                )
+            holders[kind] = place
+        if folder:
+            roots[root] = folder
+        kinds |= found
+        names += ids
+    return kinds, roots, names
+
+
 def background_of(place: str | Path) -> tuple[Noise, Path | None, list[str]]:
     """The same of a background: recordings of all kinds are drawn equally often."""
     kinds, folder, names = noises_of(place, "background")

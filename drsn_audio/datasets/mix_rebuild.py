@@ -44,7 +44,8 @@ def rebuild(
     Args:
         manifest: mix.jsonl.gz, with mix.json beside it.
         out: folder.
-        roots: where inputs lie here, by the names speech, noise, background and rooms; by default as in mix.json.
+        roots: where inputs lie here, by the names speech, noise (of several noises the second is noise-2), background
+            and rooms; by default as in mix.json.
         jobs: processes.
         progress: show a bar on stderr.
         written: is told of each mix.
@@ -193,18 +194,22 @@ def _texts(header: dict[str, Any], sources: Sources, manifest: Path, out: Path) 
     """Where the set had text files copied from beside the speech, they are copied again."""
     if not header.get("texts") or "speech" not in sources.roots:
         return None
+    root = sources.roots["speech"]
+    chosen: set[Path] | None = set() if header.get("texts_chosen") else None
     folders = set()
     for line in manifest_lines(manifest):
         cut = json.loads(line)
         drawn_snr = header["options"]["snr_law"] != "fixed"
         folders.add(PurePosixPath(cut["recording"]["sources"][0]["source"]).parts[: 1 if drawn_snr else 2])
-    return Texts(sources.roots["speech"], [out.absolute().joinpath(*parts) for parts in sorted(folders)])
+        if chosen is not None:
+            chosen.add(root / cut["custom"]["clean"])
+    copies = [out.absolute().joinpath(*parts) for parts in sorted(folders)]
+    return Texts(root, copies, out / "mix.unfinished", chosen)
 
 
 def _header(header: dict[str, Any], places: Mapping[str, Path], command: str) -> dict[str, Any]:
-    kept: dict[str, Any] = {
-        key: header[key] for key in ("made by", "mix_version", "options", "inputs", "texts") if key in header
-    }
+    keys = ("made by", "mix_version", "options", "inputs", "texts", "texts_chosen")
+    kept: dict[str, Any] = {key: header[key] for key in keys if key in header}
     return {**kept, "rebuilt by": command, "roots": {name: str(place) for name, place in places.items()}}
 
 
