@@ -40,7 +40,8 @@ SNR_ERROR = (
     "The median error, measured by benchmarks/estimate_snr.py on read speech of 2 to 23 s, is 1.0 to 1.2 dB from 0 to "
     "10 dB and 2 dB at 20 and -5 dB in steady noise (machines, rain, traffic). It is larger on single words and with "
     "long pauses (1.4 to 2.3 dB, 4 dB at 20 dB), and below 5 dB where the noise comes and goes itself (horns, music, "
-    "children: 5 dB at -5 dB, mostly too high). Sound must be 0.5 s long; results are kept within -10 to 35 dB."
+    "children: 5 dB at -5 dB, mostly too high). Digital silence is left out, and 0.5 s must remain; results are kept "
+    "within -10 to 35 dB."
 )
 
 
@@ -151,7 +152,7 @@ def _parser() -> argparse.ArgumentParser:
 
     sub = command(
         "mix", commands.mix, "Mix speech with noise at chosen signal-to-noise ratios.",
-        "drsn-audio mix runs/demo/data/commands/test street --snr 20 5 -5 -o mixes",
+        "drsn-audio mix runs/demo/data/commands/test street factory --snr 20 5 -5 -o mixes",
         "drsn-audio mix --from-manifest mixes/mix.jsonl.gz -o mixes-again",
         more="Interrupted, the same command goes on where it stopped. The manifest, mix.jsonl.gz, names everything "
         "that was drawn, and --from-manifest makes the same files from it.",

@@ -46,16 +46,18 @@ def mix(options: argparse.Namespace) -> int:
     from drsn_audio.evaluation.provenance import command_line
     from drsn_audio.reports.spectrogram import plot_mix
 
-    settings = {"jobs": options.jobs, "progress": not options.quiet, "written": print, "command": command_line()}
+    settings = {"jobs": options.jobs, "progress": not options.quiet, "command": command_line()}
     if options.from_manifest:
         if options.speech or options.snr:
             raise ConfigError("--from-manifest has SPEECH, NOISE and --snr from the manifest: leave them out")
-        roots = {name: getattr(options, f"{name}_root") for name in ("speech", "noise", "background", "rooms")}
+        roots = {name: getattr(options, f"{name}_root") for name in ("speech", "background", "rooms")}
+        for number, folder in enumerate(options.noise_root or [], 1):
+            roots["noise" if number == 1 else f"noise-{number}"] = folder
         roots = {name: Path(root) for name, root in roots.items() if root}
         report = rebuild(options.from_manifest, options.out, roots=roots, **settings)
     else:
         if not options.noise or not options.snr:
-            raise ConfigError("mix takes SPEECH NOISE --snr DB, or --from-manifest M: see drsn-audio mix --help")
+            raise ConfigError("mix takes SPEECH NOISE ... --snr DB, or --from-manifest M: see drsn-audio mix --help")
         report = mix_files(
             options.speech,
             options.noise,
@@ -85,6 +87,12 @@ def mix(options: argparse.Namespace) -> int:
         print(f"{report.kept} of {report.mixes} mixes were there, whole, from an earlier run", file=sys.stderr)
     for utterance, reason in report.changed:
         print(f"note: {one_line(f'{utterance}: mixed again, for {reason}')}", file=sys.stderr)
+    if report.manifest:
+        if report.manifest.name != "mix.jsonl.gz":  # of one file
+            print(one_line(str(options.out)))
+        else:
+            failed = f", {len(report.failed):,} failed" if report.failed else ""
+            print(one_line(f"{options.out}: {report.mixes:,} mixes, manifest {report.manifest}{failed}"))
     return BAD_INPUT if report.failed else 0
 
 

@@ -3,9 +3,9 @@
     python tests/check_mixes.py OUT/mix.jsonl.gz ... [--speech FOLDER]
 
 Shares nothing with the mixer: it reads the manifest, the mix and its stems (`drsn-audio mix --stems`), and measures
-the level of the clean stem (P.56 by tests/reference/p56.py, or RMS) over the RMS of the noise stem, both over the span
-of the speech. Per corpus (the folder of the manifest), noise, SNR, level method and sample format it prints how many
-mixes there are and the largest error; it exits with 1 and names the worst files where
+the level of the clean stem (P.56 by tests/reference/p56.py, or RMS) over the RMS of the noise stem, both without their
+means and over the span of the speech. Per corpus (the folder of the manifest), noise, SNR, level method and sample
+format it prints how many mixes there are and the largest error; it exits with 1 and names the worst files where
 
 - an SNR is off by more than 0.01 dB in float files (24 and 32 bits too), 0.1 dB in files of 16 bits or fewer,
 - the SNR measured by the mixer is off by as much,
@@ -173,7 +173,7 @@ def _level_db(wave: np.ndarray, rate: int, method: str) -> float:
 
 
 def _rms_db(wave: np.ndarray) -> float:
-    power = float(np.mean(np.square(wave))) if len(wave) else 0.0
+    power = float(np.var(wave) if len(wave) > 1 else np.sum(np.square(wave)))
     return 10 * math.log10(power) if power > 0 else -math.inf
 
 

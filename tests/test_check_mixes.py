@@ -25,8 +25,8 @@ def write_set(
     rng = np.random.default_rng(0)
     speech, noise = rng.standard_normal((2, RATE))
     speech[RATE // 2 :] = 0
-    speech *= 0.02 / np.sqrt(np.mean(speech**2))
-    part = np.zeros(RATE) if snr_db is None else noise * 0.02 * 10 ** (-snr_db / 20) / np.sqrt(np.mean(noise**2))
+    speech *= 0.02 / np.std(speech)
+    part = np.zeros(RATE) if snr_db is None else noise * 0.02 * 10 ** (-snr_db / 20) / np.std(noise)
     around = (round(lead_in_s * RATE), 0)
     clean, part = np.pad(speech, around), np.pad(part, around, mode="reflect")
     for name, wave in (("mix", clean + part), ("mix.clean", clean), ("mix.noise", part), ("speech", speech)):
@@ -145,9 +145,10 @@ def test_what_the_command_writes_passes(check, tmp_path):
     (speech / "ann").mkdir(parents=True)
     for i, subtype in enumerate(("FLOAT", "PCM_16")):
         wave = 0.2 * np.random.default_rng(i).standard_normal(RATE) * np.repeat([1, 0.01, 1, 0.1], RATE // 4)
+        wave += 0.05 * i  # the offset of a sound card
         sf.write(speech / "ann" / f"{i}.wav", wave, RATE, subtype)
     (tmp_path / "noise").mkdir()
-    sf.write(tmp_path / "noise" / "hiss.wav", 0.1 * np.random.default_rng(9).standard_normal(2 * RATE), RATE)
+    sf.write(tmp_path / "noise" / "hiss.wav", 0.2 + 0.1 * np.random.default_rng(9).standard_normal(2 * RATE), RATE)
     for level in ("p56", "rms"):
         mix_files(speech, tmp_path / "noise", [20, -10], tmp_path / level, level=level, stems=True, progress=False)
         checked = list(check.check_manifest(tmp_path / level / "mix.jsonl.gz", speech))

@@ -10,8 +10,8 @@ def add_options(sub: argparse.ArgumentParser) -> None:
     sub.add_argument(
         "noise",
         metavar="NOISE",
-        nargs="?",
-        help="the same, or a synthesised one: street | factory | gaussian | laplacian | pink",
+        nargs="*",
+        help="one or more: the same, or a synthesised one: street | factory | gaussian | laplacian | pink",
     )
     sub.add_argument("--snr", type=float, nargs="+", metavar="DB", help="one or more, in dB; inf: the clean speech")
     sub.add_argument("-o", "--out", required=True, help="the file for one input and one SNR, else a folder")
@@ -63,6 +63,8 @@ def add_options(sub: argparse.ArgumentParser) -> None:
     again = sub.add_argument_group("the same again, bit for bit, instead of SPEECH, NOISE and all options above")
     again.add_argument("--from-manifest", metavar="M", help="a manifest that mix made, with its mix.json beside it")
     for root in ("speech", "noise", "background", "rooms"):
-        again.add_argument(
-            f"--{root}-root", metavar="FOLDER", help=f"where the {root} lies here (default: as in mix.json)"
-        )
+        where = f"where the {root} lies here (default: as in mix.json)"
+        if root == "noise":
+            again.add_argument("--noise-root", metavar="FOLDER", nargs="+", help=f"{where}; of several, in their order")
+        else:
+            again.add_argument(f"--{root}-root", metavar="FOLDER", help=where)

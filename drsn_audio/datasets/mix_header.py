@@ -12,6 +12,9 @@ from drsn_audio._version import __version__
 from drsn_audio.datasets.mix_outputs import put
 from drsn_audio.errors import InputError
 
+# Of the draws and of what a manifest says. 2: the means of noises are taken off, and the draw is `draw_noise`. Sets of
+# each version are made again as they were, from what their manifests say; they are not taken up with another's draws.
+MIX_VERSION = 2
 PACKAGES = ("numpy", "scipy", "soxr", "soundfile", "torch", "lhotse", "pyroomacoustics")
 
 

@@ -10,17 +10,16 @@ import numpy as np
 
 from drsn_audio.datasets.mix_inputs import NoiseItem, find_noises, noise_root, reference
 from drsn_audio.datasets.mix_sources import NoisePart, Sources
-from drsn_audio.datasets.noise_pool import PAUSE_DB, TRIES
+from drsn_audio.datasets.noise_draw import Recording, draw_noise
 from drsn_audio.errors import InputError
-from drsn_audio.noise.level import rms_db
-from drsn_audio.noise.segment import cut_segment, loop
+from drsn_audio.noise.level import mean_of, rms_db
 from drsn_audio.noise.synth import SYNTHETIC_NOISES
 
 Unusable = list[tuple[Path, str]]  # files, with the reason
 
 
 class Drawn(NamedTuple):
-    """part: what the manifest is to say, with no gain yet; wave [num_samples]."""
+    """part: what the manifest is to say, with no gain yet; wave [num_samples], without its mean."""
 
     part: NoisePart
     wave: np.ndarray
@@ -48,19 +47,28 @@ class RecordedNoise:
         self, sources: Sources, num_samples: int, span: slice, sample_rate: int, rng: np.random.Generator
     ) -> tuple[Drawn | None, Unusable]:
         unusable: Unusable = []
-        for index in rng.permutation(len(self.items)).tolist():
-            item, ref = self.items[index]
+        usable, last = list(self.items), 0
+
+        def load(number: int) -> Recording:
+            nonlocal last
+            last = number
+            return Recording(*sources.recording(usable[number][1], sample_rate))
+
+        while usable:
             try:
-                wave, level_db = sources.recording(ref, sample_rate)
-            except InputError as error:
+                drawn = draw_noise(load, len(usable), num_samples, span, sample_rate, rng)
+                if rms_db(drawn.wave[span]) == -np.inf:
+                    raise InputError("silent wherever it was drawn: leave it out")
+            except InputError as error:  # the others are drawn from
+                item, _ = usable.pop(last)
                 unusable.append((item.path, str(error)))
                 continue
-            offset, piece = _draw_piece(wave, level_db, num_samples, span, sample_rate, rng)
-            if piece[span].any():
-                sha256 = sources.kept_sha256(ref)
-                part = NoisePart(item.noise_class, item.source, ref.root, ref.file, sha256, ref.cut, None, offset, 0.0)
-                return Drawn(part, piece), unusable
-            unusable.append((item.path, "silent wherever it was drawn: leave it out"))
+            item, ref = usable[drawn.recording]
+            sha256 = sources.kept_sha256(ref)
+            part = NoisePart(
+                item.noise_class, item.source, ref.root, ref.file, sha256, ref.cut, None, drawn.offset, 0.0
+            )
+            return _centred(part, drawn.wave, span), unusable
         return None, unusable
 
 
@@ -75,7 +83,13 @@ class SyntheticNoise:
     ) -> tuple[Drawn | None, Unusable]:
         seed = int(rng.integers(2**31))
         part = NoisePart(self.kind, f"{self.kind}-{seed}", None, None, None, None, seed, 0, 0.0)
-        return Drawn(part, sources.segment(part, num_samples, sample_rate)), []
+        return _centred(part, sources.segment(part, num_samples, sample_rate), span), []
+
+
+def _centred(part: NoisePart, wave: np.ndarray, span: slice) -> Drawn:
+    """Without the mean over the span of the speech, which the manifest is to name."""
+    mean = np.float32(mean_of(wave[span]))
+    return Drawn(part._replace(mean=float(mean)), wave - mean)
 
 
 def noises_of(place: str | Path, root: str) -> tuple[dict[str, Noise], Path | None, list[str]]:
@@ -91,6 +105,39 @@ def noises_of(place: str | Path, root: str) -> tuple[dict[str, Noise], Path | No
     folder = noise_root(item for items in kinds.values() for item in items)
     names = [f"{kind}: {item.id}" for kind, items in kinds.items() for item in items]
     return {kind: RecordedNoise(items, root, folder) for kind, items in kinds.items()}, folder, names
+
+
+def all_noises(places: Sequence[str | Path]) -> tuple[dict[str, Noise], dict[str, Path], list[str]]:
+    """Noises of several names and places -> by kind, the folders that their roots stand for, and the ids of all.
+
+    Roots are noise, noise-2, noise-3, ... in the order of the places that hold recordings.
+
+    Raises:
+        AudioError: nothing there.
+        InputError: no place, or two that hold noise of one kind.
+        ManifestError: a manifest that cannot be used.
+    """
+    if not places:
+        raise InputError(f"no noise: name a file, a folder, a manifest, or {' | '.join(SYNTHETIC_NOISES)}")
+    kinds: dict[str, Noise] = {}
+    roots: dict[str, Path] = {}
+    names: list[str] = []
+    holders: dict[str, str | Path] = {}
+    for place in places:
+        root = f"noise-{len(roots) + 1}" if roots else "noise"
+        found, folder, ids = noises_of(place, root)
+        for kind in found:
+            if kind in holders:
+                raise InputError(
+                    f"{place}: holds noise of the kind {kind!r}, as {holders[kind]} does: rename one of the two, or "
+                    "mix each into an OUT of its own"
+                )
+            holders[kind] = place
+        if folder:
+            roots[root] = folder
+        kinds |= found
+        names += ids
+    return kinds, roots, names
 
 
 def background_of(place: str | Path) -> tuple[Noise, Path | None, list[str]]:
@@ -131,19 +178,6 @@ def sum_of(waves: Sequence[np.ndarray], factors: Sequence[float]) -> np.ndarray:
     for wave, factor in zip(waves[1:], factors[1:], strict=True):
         total += np.float32(factor) * wave.astype(np.float32, copy=False)
     return total
-
-
-def _draw_piece(
-    wave: np.ndarray, level_db: float, num_samples: int, span: slice, sample_rate: int, rng: np.random.Generator
-) -> tuple[int, np.ndarray]:
-    short = len(wave) < num_samples
-    offsets = len(loop(wave, sample_rate)) if short else len(wave) - num_samples + 1
-    for _ in range(TRIES):
-        offset = int(rng.integers(offsets))
-        piece = cut_segment(wave, num_samples, offset, sample_rate)
-        if rms_db(piece[span]) >= level_db - PAUSE_DB:
-            break
-    return offset, piece
 
 
 def folders_of(kinds: Mapping[str, object]) -> dict[str, str]:

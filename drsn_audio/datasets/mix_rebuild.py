@@ -13,7 +13,7 @@ import numpy as np
 
 from drsn_audio.audio import AudioError
 from drsn_audio.datasets.manifests import ManifestError, file_sha256
-from drsn_audio.datasets.mix_header import cpu_family, differences, header_of, read_header, versions
+from drsn_audio.datasets.mix_header import MIX_VERSION, cpu_family, differences, header_of, read_header, versions
 from drsn_audio.datasets.mix_inputs import AudioRef
 from drsn_audio.datasets.mix_journal import by_utterance, manifest_lines
 from drsn_audio.datasets.mix_outputs import OutError, Target, write_mix
@@ -44,7 +44,8 @@ def rebuild(
     Args:
         manifest: mix.jsonl.gz, with mix.json beside it.
         out: folder.
-        roots: where inputs lie here, by the names speech, noise, background and rooms; by default as in mix.json.
+        roots: where inputs lie here, by the names speech, noise (of several noises the second is noise-2), background
+            and rooms; by default as in mix.json.
         jobs: processes.
         progress: show a bar on stderr.
         written: is told of each mix.
@@ -57,6 +58,9 @@ def rebuild(
     manifest, out = Path(manifest), Path(out)
     total = _survey(manifest)
     header = read_header(header_of(manifest))
+    version = header.get("mix_version", 1)
+    if version not in range(1, MIX_VERSION + 1):
+        raise ManifestError(f"{manifest}: of version {version}, and {MIX_VERSION} is known here: update drsn-audio")
     places = {name: Path(place) for name, place in header.get("roots", {}).items()} | dict(roots or {})
     now = {"versions": versions(), "cpu": cpu_family()}
     moved = differences({key: header.get(key, {}) for key in now}, now) if header else []
@@ -190,16 +194,22 @@ def _texts(header: dict[str, Any], sources: Sources, manifest: Path, out: Path) 
     """Where the set had text files copied from beside the speech, they are copied again."""
     if not header.get("texts") or "speech" not in sources.roots:
         return None
+    root = sources.roots["speech"]
+    chosen: set[Path] | None = set() if header.get("texts_chosen") else None
     folders = set()
     for line in manifest_lines(manifest):
         cut = json.loads(line)
         drawn_snr = header["options"]["snr_law"] != "fixed"
         folders.add(PurePosixPath(cut["recording"]["sources"][0]["source"]).parts[: 1 if drawn_snr else 2])
-    return Texts(sources.roots["speech"], [out.absolute().joinpath(*parts) for parts in sorted(folders)])
+        if chosen is not None:
+            chosen.add(root / cut["custom"]["clean"])
+    copies = [out.absolute().joinpath(*parts) for parts in sorted(folders)]
+    return Texts(root, copies, out / "mix.unfinished", chosen)
 
 
 def _header(header: dict[str, Any], places: Mapping[str, Path], command: str) -> dict[str, Any]:
-    kept: dict[str, Any] = {key: header[key] for key in ("made by", "options", "inputs", "texts") if key in header}
+    keys = ("made by", "mix_version", "options", "inputs", "texts", "texts_chosen")
+    kept: dict[str, Any] = {key: header[key] for key in keys if key in header}
     return {**kept, "rebuilt by": command, "roots": {name: str(place) for name, place in places.items()}}
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -211,7 +212,7 @@ def _outcomes(
 
 
 def _with_bar(results: Iterator[Any], total: int, progress: bool) -> Iterator[Any]:
-    if not progress:
+    if not progress or not sys.stderr.isatty():  # a log is no place for a bar
         yield from results
         return
     from rich.console import Console

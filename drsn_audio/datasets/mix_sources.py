@@ -14,7 +14,7 @@ from drsn_audio.audio import AudioError, read_audio
 from drsn_audio.datasets.manifests import load_cut
 from drsn_audio.datasets.mix_inputs import AudioRef
 from drsn_audio.errors import InputError
-from drsn_audio.noise.level import rms_db
+from drsn_audio.noise.level import mean_of, rms_db
 from drsn_audio.noise.reverb import Room, draw_room
 from drsn_audio.noise.segment import cut_segment
 from drsn_audio.noise.synth import SYNTHETIC_NOISES
@@ -26,7 +26,8 @@ class NoisePart(NamedTuple):
     """One noise of a mix, as its manifest names it. file: None where it is synthesised from the seed.
 
     offset_samples, at the sample rate of the mix: where it begins in the recording, or in the loop of a short one.
-    gain: the float32 by which its samples are multiplied.
+    mean: the float32 that is taken off its samples, so that an offset is not amplified; that over the speech. Sets that
+    were made before it was have none. gain: the float32 by which they are multiplied then.
     """
 
     noise_class: str
@@ -38,6 +39,7 @@ class NoisePart(NamedTuple):
     seed: int | None
     offset_samples: int
     gain: float
+    mean: float = 0.0
 
 
 class Sources:
@@ -53,7 +55,8 @@ class Sources:
 
     def path(self, ref: AudioRef) -> Path:
         if ref.root not in self.roots:
-            raise AudioError(f"{ref.file}: where the {ref.root} lies is not known: give --{ref.root}-root")
+            option = ref.root.partition("-")[0]  # of several noises the second is noise-2
+            raise AudioError(f"{ref.file}: where the {ref.root} lies is not known: give --{option}-root")
         return self.roots[ref.root] / ref.file
 
     def speech(self, ref: AudioRef) -> tuple[np.ndarray, int]:
@@ -64,7 +67,7 @@ class Sources:
         return self._load(ref, rate), rate
 
     def recording(self, ref: AudioRef, sample_rate: int) -> tuple[np.ndarray, float]:
-        """Noise or response [L], resampled, and its RMS in dB; kept for the next time.
+        """Noise or response [L], resampled, and its RMS without the mean in dB; kept for the next time.
 
         Raises:
             InputError: the file cannot be used, as it could not the first time.
@@ -77,7 +80,7 @@ class Sources:
             return self._waves[key]
         try:
             wave = self._load(ref, sample_rate)
-            found = wave, rms_db(wave)
+            found = wave, self._level_db(wave, ref)
             if found[1] == -np.inf:
                 raise AudioError(f"{self.path(ref)}: silent noise, which no gain brings to an SNR: leave it out")
         except InputError as error:
@@ -95,11 +98,13 @@ class Sources:
         return self._rooms[seed, sample_rate]
 
     def segment(self, part: NoisePart, num_samples: int, sample_rate: int) -> np.ndarray:
-        """The recorded piece [num_samples] of a noise, not yet multiplied by its gain."""
+        """The piece [num_samples] of a noise without its mean, not yet multiplied by its gain."""
         if part.file is None or part.root is None:
-            return SYNTHETIC_NOISES[part.noise_class](num_samples, sample_rate, part.seed or 0)
-        wave, _ = self.recording(AudioRef(part.root, part.file, part.cut), sample_rate)
-        return cut_segment(wave, num_samples, part.offset_samples, sample_rate)
+            wave = SYNTHETIC_NOISES[part.noise_class](num_samples, sample_rate, part.seed or 0)
+        else:
+            recording, _ = self.recording(AudioRef(part.root, part.file, part.cut), sample_rate)
+            wave = cut_segment(recording, num_samples, part.offset_samples, sample_rate)
+        return wave - np.float32(part.mean)
 
     def sha256(self, ref: AudioRef) -> str:
         """Of a file, as it is now."""
@@ -118,6 +123,12 @@ class Sources:
         if path not in self._sha256:
             self._sha256[path] = self.sha256(ref)
         return self._sha256[path]
+
+    def _level_db(self, wave: np.ndarray, ref: AudioRef) -> float:
+        level_db = rms_db(wave)
+        if 10 ** (level_db / 20) < abs(mean_of(wave)) and rms_db(self.speech(ref)[0]) == -np.inf:
+            return -np.inf  # a constant, of whose ends the resampler has made a sound
+        return level_db
 
     def _load(self, ref: AudioRef, sample_rate: int) -> np.ndarray:
         if ref.cut is None:

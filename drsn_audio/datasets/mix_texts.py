@@ -1,26 +1,39 @@
-"""Transcripts that lie beside the speech, copied beside its mixes."""
+"""Transcripts that lie beside the speech, copied beside its mixes: those of what is mixed, and of nothing else."""
 
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
+from typing import Any
 
+from drsn_audio.audio import EXTENSIONS
 from drsn_audio.datasets.mix_outputs import put
 
 # LibriSpeech has SPEAKER-CHAPTER.trans.txt in each chapter and SPEAKERS.TXT and the like above; others have these.
-TEXT_ENDINGS = (".txt", ".lab", ".textgrid", ".ctm", ".stm", ".csv", ".tsv", ".json")
+TEXT_ENDINGS = (".txt", ".lab", ".textgrid", ".ctm", ".stm", ".csv", ".tsv", ".json", ".srt", ".vtt")
+KALDI_ENDING = ".trans.txt"  # every line of it begins with the id of an utterance
 
 
 class Texts:
     """Copies text files, once, from the folders of the speech and those above them up to its root.
 
-    copies: the folders whose mixes keep the layout of the root, such as OUT/street/5dB.
+    copies: the folders whose mixes keep the layout of the root, such as OUT/street/5dB. chosen: the speech files that
+    are mixed, where these are not all that lie there: the texts of the others are left out, be they files of their
+    names or lines of a common file. spare: a folder on the same disk for what is not whole yet.
     """
 
-    def __init__(self, root: Path, copies: list[Path]):
-        self.root, self.copies = root, copies
+    def __init__(self, root: Path, copies: list[Path], spare: Path, chosen: set[Path] | None = None):
+        self.root, self.copies, self.spare = root, copies, spare
+        self._chosen: dict[Path, set[str]] | None = None if chosen is None else {}
+        for path in chosen or ():
+            self._chosen.setdefault(path.parent, set()).add(path.name)  # type: ignore[union-attr]
         self.count = 0
         self._done: list[Path] = []  # folders on the way to the last one, whose texts are copied
+
+    def facts(self) -> dict[str, Any]:
+        """For mix.json: how many texts there were, and whether those of other speech were left out."""
+        return {"texts": self.count, "texts_chosen": self._chosen is not None}
 
     def follow(self, folder: Path) -> None:
         """Copy what belongs to the speech of a folder at or below the root, unless it was done the last time.
@@ -38,11 +51,48 @@ class Texts:
         self._done = way
 
     def _copy(self, folder: Path) -> None:
-        for name in sorted(os.listdir(folder)):
+        names = sorted(os.listdir(folder))
+        mixed, others = self._speech(folder, names)
+        for name in names:
             path = folder / name
             if path.suffix.lower() not in TEXT_ENDINGS or name.startswith(".") or not path.is_file():
                 continue
             data = path.read_bytes()
+            if self._chosen is not None:
+                data = _of_mixed(name, data, mixed, others)
+                if not data:
+                    continue
             for copy in self.copies:
-                put(copy / path.relative_to(self.root), data)
+                put(copy / path.relative_to(self.root), data, self.spare)
             self.count += 1
+
+    def _speech(self, folder: Path, names: list[str]) -> tuple[set[str], set[str]]:
+        """Speech files in a folder: those that are mixed, and the others."""
+        if self._chosen is None:
+            return set(), set()
+        mixed = self._chosen.get(folder, set())
+        return mixed, {name for name in names if Path(name).suffix.lower() in EXTENSIONS} - mixed
+
+
+def _of_mixed(name: str, text: bytes, mixed: set[str], others: set[str]) -> bytes:
+    """What a text file says of the speech files that are mixed, and not of the others beside it; may be nothing."""
+    mixed_ids = {Path(file).stem for file in mixed}
+    other_ids = {Path(file).stem for file in others} - mixed_ids
+    parts = name.split(".")
+    for i in range(len(parts) - 1, 0, -1):  # a.en.srt is of a.wav
+        owner = ".".join(parts[:i])
+        if owner in mixed_ids:
+            return text
+        if owner in other_ids:
+            return b""
+    if name.lower().endswith(".json"):  # of all, and not in lines
+        return b"" if others else text
+    kaldi = name.lower().endswith(KALDI_ENDING)
+    kept = []
+    for line in text.splitlines(keepends=True):
+        fields = [Path(field).name for field in re.split(r"[\s,;|\"]+", os.fsdecode(line)) if field]
+        first = fields[0] if fields else ""
+        foreign = first not in mixed_ids if kaldi else first in other_ids or not others.isdisjoint(fields)
+        if not foreign:
+            kept.append(line)
+    return b"".join(kept)

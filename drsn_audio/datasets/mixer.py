@@ -112,7 +112,7 @@ class Mixer:
         options = self.options
         clean = reference("speech", self.sources.roots["speech"], utterance.path, utterance.cut)
         wave, rate = self.sources.speech(clean)
-        if not wave.any():
+        if rms_db(wave) == -math.inf:  # before a room, which makes sound of the ends of a constant
             raise AudioError("silent speech, which has no level: leave it out")
         reverb = None
         if options.rooms:

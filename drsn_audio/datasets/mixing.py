@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict
 from functools import partial
@@ -10,7 +11,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from drsn_audio.audio import AudioError
-from drsn_audio.datasets.mix_header import cpu_family, header_of, versions, write_header
+from drsn_audio.datasets.mix_header import MIX_VERSION, cpu_family, header_of, versions, write_header
 from drsn_audio.datasets.mix_inputs import (
     Survey,
     Utterance,
@@ -21,7 +22,7 @@ from drsn_audio.datasets.mix_inputs import (
     search_root,
     survey,
 )
-from drsn_audio.datasets.mix_noise import background_of, folders_of, noises_of
+from drsn_audio.datasets.mix_noise import all_noises, background_of, folders_of
 from drsn_audio.datasets.mix_options import MixOptions
 from drsn_audio.datasets.mix_outputs import put, stem_names
 from drsn_audio.datasets.mix_run import Job, MixReport, run_set
@@ -36,7 +37,7 @@ DRAWN = "drawn"
 
 def mix_files(
     speech: str | Path,
-    noise: str | Path,
+    noise: str | Path | Sequence[str | Path],
     snr_db: Sequence[float],
     out: str | Path,
     *,
@@ -61,7 +62,7 @@ def mix_files(
 
     Args:
         speech: a file, a folder, a glob pattern or a manifest of cuts (.jsonl.gz).
-        noise: the same, or the name of a synthesised one, such as "street" or "factory".
+        noise: the same, or the name of a synthesised one, such as "street" or "factory"; or several of these.
         snr_db: in dB; inf writes the clean speech, into a folder "clean", with snr_db null in the manifest.
         out: a folder, or a file for one mix.
         jobs: processes.
@@ -79,7 +80,8 @@ def mix_files(
     wanted = MixOptions(tuple(map(float, snr_db)), **options)
     out = Path(out)
     found = survey(speech)
-    mixer, inputs = _mixer(wanted, found, noise, out, plot)
+    noises = [noise] if isinstance(noise, (str, Path)) else list(noise)
+    mixer, inputs = _mixer(wanted, found, noises, out, plot)
     request = _request(wanted, inputs)
     roots = {name: str(root) for name, root in mixer.sources.roots.items()}
     header = partial(_header, command, roots)
@@ -87,12 +89,15 @@ def mix_files(
         mixer.out, mixer.file = out.parent, out.name
         return _one_file(mixer, next(iter(found)), plots, written, {**header(), **request})
     mixer.spare = out / "mix.unfinished"
-    for place in (speech, noise, wanted.background, wanted.rooms):
+    for place in (speech, *noises, wanted.background, wanted.rooms):
         _refuse_within(out, place)
     texts = None
     if not is_manifest(speech):
         folders = {Path(name).parts[: 2 if snr is not None else 1] for _, snr, name in mixer.names(_NOBODY)}
-        texts = Texts(found.root, [out.absolute().joinpath(*parts) for parts in sorted(folders)])
+        # Of a folder all is mixed, and its texts are copied as they are; else those of what is mixed.
+        chosen = None if os.path.isdir(speech) else {utterance.path for utterance in found}
+        copies = [out.absolute().joinpath(*parts) for parts in sorted(folders)]
+        texts = Texts(found.root, copies, mixer.spare, chosen)
     return run_set(
         _Set(mixer),
         _jobs(mixer, found, plots, texts),
@@ -102,7 +107,7 @@ def mix_files(
         processes=jobs,
         progress=progress,
         written=written,
-        header=lambda: {**header(), "texts": texts.count if texts else 0},
+        header=lambda: {**header(), **(texts.facts() if texts else {"texts": 0})},
     )
 
 
@@ -127,11 +132,11 @@ class _Set(NamedTuple):
 
 
 def _mixer(
-    options: MixOptions, speech: Survey, noise: str | Path, out: Path, plot: Plot | None
+    options: MixOptions, speech: Survey, noises: Sequence[str | Path], out: Path, plot: Plot | None
 ) -> tuple[Mixer, dict[str, Any]]:
     """The mixer, and for mix.json how many recordings there are of each input, with a hash of their names."""
-    kinds, folder, names = noises_of(noise, "noise")
-    roots = {"speech": speech.root, "noise": folder}
+    kinds, places, names = all_noises(noises)
+    roots: dict[str, Path | None] = {"speech": speech.root, **places}
     inputs: dict[str, Any] = {"speech": {"count": speech.count, "names_sha256": speech.names}, "noise": _named(names)}
     background, rooms = None, None
     if options.background:
@@ -160,7 +165,7 @@ def _request(options: MixOptions, inputs: dict[str, Any]) -> dict[str, Any]:
     for name in ("background", "rooms"):  # what they hold is among the inputs; where it lies does not matter
         if facts[name] and facts[name] not in (*SYNTHETIC_NOISES, DRAWN):
             facts[name] = "files"
-    return {"options": facts, "inputs": inputs, "versions": versions(), "cpu": cpu_family()}
+    return {"mix_version": MIX_VERSION, "options": facts, "inputs": inputs, "versions": versions(), "cpu": cpu_family()}
 
 
 def _header(command: str, roots: dict[str, str]) -> dict[str, Any]:

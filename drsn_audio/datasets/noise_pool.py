@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 from lhotse.cut import Cut
 
+from drsn_audio.audio import AudioError
 from drsn_audio.config import ConfigError, NoiseSource
 from drsn_audio.datasets.manifests import AudioStore, ManifestError, read_cuts
+from drsn_audio.datasets.noise_draw import Recording, draw_noise
 from drsn_audio.datasets.shard_reader import draw_freely
-from drsn_audio.noise.segment import cut_segment
+from drsn_audio.noise.level import rms_db
 
-# A drawn segment this far below its recording's level is a pause in it, and is drawn again: raised to the wanted
-# SNR it would be the hiss of the microphone, not the noise that the label names.
-PAUSE_DB = 20.0
-TRIES = 8
 KEYS = ("noise_kind", "noise_class", "source", "fold", "rms_db")
 
 
@@ -40,6 +39,7 @@ class NoisePool:
             ManifestError: a manifest that cannot be used or is not one of noise, or no recording is left of a source.
         """
         self.store = store
+        self._levels_db: dict[tuple, float] = {}  # of recordings that were drawn, by source and id
         self.cuts: dict[str, list[Cut]] = {}
         self._weights = np.array([source.weight for source in sources])
         self._sources: list[dict[str, list[Cut]]] = []
@@ -66,30 +66,32 @@ class NoisePool:
     def draw(
         self, num_samples: int, generator: np.random.Generator, kind: str | None = None, span: slice = slice(None)
     ) -> NoiseSegment:
-        """A segment [num_samples] of a drawn recording (of `kind`, where it is given), looped where that is shorter.
+        """A segment [num_samples] of a drawn recording (of `kind`, where it is given): see `draw_noise`.
 
-        It is no pause over `span`, where the speech is to be.
+        Raises:
+            AudioError: a recording that was drawn cannot be read, or is silent.
         """
         if kind is None:
             share = self._weights.cumsum() / self._weights.sum()
-            drawn = self._sources[min(int(share.searchsorted(generator.random(), "right")), len(share) - 1)]
-            kind = sorted(drawn)[generator.integers(len(drawn))]
-            cuts = drawn[kind]
+            kinds = self._sources[min(int(share.searchsorted(generator.random(), "right")), len(share) - 1)]
+            kind = sorted(kinds)[generator.integers(len(kinds))]
+            cuts = kinds[kind]
         else:
             cuts = self.cuts[kind]
-        for _ in range(TRIES):
-            cut = cuts[generator.integers(len(cuts))]
-            recording = self.store(cut)
-            offset = int(generator.integers(max(1, len(recording) - num_samples + 1)))
-            segment = cut_segment(recording, num_samples, offset, self.store.sample_rate)
-            heard = segment[span]
-            if float(np.dot(heard, heard)) >= len(heard) * 10 ** ((cut.custom["rms_db"] - PAUSE_DB) / 10):
-                return NoiseSegment(segment, kind, noise_source(cut))
-        # Little but pauses in this kind: its loudest sample goes to the middle of the span.
-        first, stop, _ = span.indices(num_samples)
-        offset = int(np.abs(recording).argmax()) - (first + stop) // 2
-        segment = cut_segment(recording, num_samples, offset, self.store.sample_rate)
-        return NoiseSegment(segment, kind, noise_source(cut))
+        load, rate = lambda number: self._recording(cuts[number]), self.store.sample_rate
+        drawn = draw_noise(load, len(cuts), num_samples, span, rate, generator)
+        return NoiseSegment(drawn.wave, kind, noise_source(cuts[drawn.recording]))
+
+    def _recording(self, cut: Cut) -> Recording:
+        """Measured when it is first drawn: the level in an old manifest may be that of an offset."""
+        wave = self.store(cut)
+        source = cut.recording.sources[0].source
+        level_db = self._levels_db.get((source, cut.id))
+        if level_db is None:
+            level_db = self._levels_db[source, cut.id] = rms_db(wave)
+        if level_db == -math.inf:
+            raise AudioError(f"{source}: silent noise, which no gain brings to an SNR: leave it out")
+        return Recording(wave, level_db)
 
 
 def noise_source(cut: Cut) -> str:

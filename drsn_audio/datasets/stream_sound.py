@@ -20,6 +20,7 @@ from drsn_audio.noise.span import word_span
 
 FADE_S = 0.2  # in which one noise recording gives way to the next
 PIECE_S = 8.0  # under a longer utterance several recordings follow each other
+LEAST_SPAN_S = 0.02  # of an utterance over a piece of noise, for its level to be that under the utterance
 SHORTEST_S = 1.0  # a shorter recording is looped to this length
 
 
@@ -122,7 +123,7 @@ def _bed(pool: NoisePool, kind: str, size: int, span: slice, rng: np.random.Gene
     noise, sources = np.zeros(size, np.float32), []
     for first, stop in zip(bounds[:-1], bounds[1:] + fade, strict=True):
         start, end = max(0, span.start - first), min(stop, span.stop) - first
-        heard = slice(start, end) if end > start else slice(0, stop - first)
+        heard = slice(start, end) if end - start > rate * LEAST_SPAN_S else slice(0, stop - first)
         segment = pool.draw(stop - first, rng, kind, heard)
         wave = segment.wave
         if count > 1:

@@ -19,6 +19,7 @@ MIN_SNR_DB, MAX_SNR_DB = -10.0, 35.0  # beyond, the statistic hardly changes
 SPEECH_SHAPE = 0.4  # of the Gamma distribution of the samples of clean speech (Kim & Stern)
 RUMBLE_HZ = 60.0  # no speech below, but often much of the noise, which is not Gaussian there
 MAX_CLIPPED_SHARE = 0.01
+MAX_CONSTANT_S = 0.005  # of one value without a change; noise of a third of a step, as of 8 bits, changes more often
 BLOCK = 1 << 20  # samples
 
 
@@ -54,8 +55,12 @@ def estimate_snr(wave: np.ndarray, sample_rate: int) -> EstimatedSnr:
     horns, chainsaws and helicopters. What is itself intermittent or tonal passes for speech: car horns are 6.7 dB too
     high at -5 dB, chainsaws 7.6 dB. Babble is speech. Clean recordings have noise of their own, which counts.
 
+    Runs of one value for more than 5 ms, such as zeros of padding, of a noise gate or of discontinuous transmission,
+    hold neither speech nor noise: they are cut out first, and enter neither the SNR nor the levels.
+
     Raises:
-        InputError: not one-dimensional, NaN or infinite samples, shorter than 0.5 s, silent or clipped.
+        InputError: not one-dimensional, NaN or infinite samples, shorter than 0.5 s without such runs, silent or
+            clipped.
     """
     if sample_rate <= 0:
         raise InputError(f"sample_rate is {sample_rate}: give it in Hz")
@@ -70,6 +75,13 @@ def estimate_snr(wave: np.ndarray, sample_rate: int) -> EstimatedSnr:
         raise InputError("digitally silent, so there is no SNR: record it again")
     if wave.min() == wave.max():  # before the next, which a constant would be, too
         raise InputError("holds a constant and no sound, so there is no SNR: record it again")
+    wave = without_constant_runs(wave, sample_rate)  # before resampling, which smears their edges
+    if wave.size < MIN_DURATION_S * sample_rate:
+        left_s = wave.size / sample_rate
+        raise InputError(
+            f"{left_s:.2f} s without digital silence, too short for an SNR: give {MIN_DURATION_S} s or more"
+        )
+    peak = float(np.abs(wave).max())
     clipped = np.count_nonzero(np.abs(wave) >= 0.9999 * peak) / wave.size
     if clipped > MAX_CLIPPED_SHARE:
         raise InputError(f"clipped, {clipped:.1%} of its samples stand at the peak: record it at a lower level")
@@ -79,6 +91,27 @@ def estimate_snr(wave: np.ndarray, sample_rate: int) -> EstimatedSnr:
     speech_db, noise_db = _decibels(speech), _decibels(power - speech)
     snr_db = min(max(speech_db - noise_db, MIN_SNR_DB), MAX_SNR_DB)
     return EstimatedSnr(snr_db, noise_db + snr_db, noise_db)
+
+
+def without_constant_runs(wave: np.ndarray, sample_rate: int) -> np.ndarray:
+    """Wave [N] without the runs of more than 5 ms in which no sample differs from the one before it; joined.
+
+    The wave itself where there are none.
+    """
+    longest = int(MAX_CONSTANT_S * sample_rate)
+    kept, begin, run = [], 0, 0  # begin: of the part that is being kept; run: where the last value began
+    for first in range(0, len(wave), BLOCK):
+        block = wave[first : first + BLOCK + 1]
+        changes = first + 1 + np.flatnonzero(block[1:] != block[:-1])
+        starts = np.r_[run, changes]
+        for place in np.flatnonzero(np.diff(starts) > longest).tolist():
+            kept.append(wave[begin : starts[place]])
+            begin = starts[place + 1]
+        run = int(starts[-1])
+    if len(wave) - run > longest:
+        kept.append(wave[begin:run])
+        begin = len(wave)
+    return np.concatenate([*kept, wave[begin:]]) if kept else wave
 
 
 def amplitude_statistic(snr_db: float) -> float:

@@ -1,4 +1,9 @@
-"""Levels of speech and noise: RMS, and the active speech level of ITU-T P.56."""
+"""Levels of speech and noise: RMS, and the active speech level of ITU-T P.56; both without the mean.
+
+The mean of a recording is the offset of a sound card. It is no sound and counts for no level: a wave that differs from
+a constant by no more than rounding errors has the level of digital silence, -inf. A single sample has no mean apart
+from itself, and counts as it is.
+"""
 
 from __future__ import annotations
 
@@ -21,6 +26,7 @@ STEP_DB = 20 * math.log10(2)  # between thresholds
 BLOCK = 32  # samples that one matrix product averages
 CHUNK = 2**18  # samples of a batch at once: an hour then needs no more memory than a minute
 EXPONENTS = 2048  # of a float64, biased by 1023; 0 is zero itself
+ROUNDING = 1e-6  # what is so small a part of the mean is the rounding of float32 samples, or of a resampler
 
 
 class ActiveLevel(NamedTuple):
@@ -40,7 +46,7 @@ class ActiveLevels(NamedTuple):
 
 
 def rms_db(wave: np.ndarray) -> float:
-    """Wave [N] -> level in dB re full scale: 0 for a square wave of amplitude 1, -inf for silence.
+    """Wave [N] -> level without the mean, in dB re full scale: 0 for a square wave of amplitude 1, -inf for a constant.
 
     Raises:
         InputError: not one-dimensional, or NaN or infinite samples.
@@ -48,16 +54,30 @@ def rms_db(wave: np.ndarray) -> float:
     _refuse_channels(wave)
     if wave.size == 0:
         return -math.inf
-    samples = wave.astype(np.float64, copy=False)
-    # np.dot would start BLAS threads, which wait for each other on a busy machine.
-    power = float(np.einsum("i,i->", samples, samples)) / wave.size
+    mean = mean_of(wave)
+    if not math.isfinite(mean):
+        raise InputError(NOT_FINITE)
+    power = 0.0
+    for begin in range(0, wave.size, CHUNK):
+        samples = wave[begin : begin + CHUNK].astype(np.float64) - mean
+        # np.dot would start BLAS threads, which wait for each other on a busy machine.
+        power += float(np.einsum("i,i->", samples, samples))
+    power /= wave.size
     if not math.isfinite(power):
         raise InputError(NOT_FINITE)
-    return 10 * math.log10(power) if power > 0 else -math.inf
+    return 10 * math.log10(power) if power > (ROUNDING * mean) ** 2 else -math.inf
+
+
+def mean_of(wave: np.ndarray) -> float:
+    """Mean of a wave [N], summed in float64; 0 of fewer than two samples."""
+    with np.errstate(invalid="ignore"):
+        return float(wave.mean(dtype=np.float64)) if wave.size > 1 else 0.0
 
 
 def active_levels(wave: Tensor, sample_rate: int, lengths: Tensor | None = None) -> ActiveLevels:
     """Active speech level of every row of a batch [B, N], ITU-T P.56 (12/2011) method B: the RMS without the pauses.
+
+    The mean of each row is taken off first, as the input filter of a voltmeter does.
 
     The active level over a threshold is sought that exceeds the threshold by 15.9 dB, interpolating between
     thresholds a factor of two apart. On clips of a second, where a syllable more or less may hang on that, a
@@ -75,7 +95,7 @@ def active_levels(wave: Tensor, sample_rate: int, lengths: Tensor | None = None)
         lengths: [B], the samples of each row that count; all N where it is not given.
 
     Returns:
-        active_db is -inf and activity 0 for a row that is empty or digitally silent.
+        active_db is -inf and activity 0 for a row that is empty, digitally silent or constant.
 
     Raises:
         InputError: names the rows that hold NaN or infinite samples; or a sample rate that is not positive.
@@ -124,22 +144,37 @@ def _measure(wave: Tensor, sample_rate: int, lengths: Tensor | None) -> ActiveLe
     samples = torch.full((batch,), size, device=wave.device) if lengths is None else lengths.to(wave.device)
     if lengths is not None and (samples > size).any():
         raise ValueError(f"lengths up to {int(samples.max())} in a batch of {size} samples: give at most these")
-    meter = _Voltmeter(batch, sample_rate, wave.device)
-    step = BLOCK * max(1, CHUNK // BLOCK // max(1, batch))
-    for start in range(0, size, step):
-        meter.feed(wave[:, start : start + step], None if lengths is None else samples - start)
+    chunk = BLOCK * max(1, CHUNK // BLOCK // max(1, batch))
+    chunks = [slice(start, start + chunk) for start in range(0, size, chunk)]
+    total = torch.zeros(batch, dtype=torch.float64, device=wave.device)
+    for part in chunks:
+        total += _masked(wave[:, part].double(), lengths, part.start).sum(1)
+    mean = (total / samples.clamp(min=1)).masked_fill(samples == 1, 0)
+    meter = _Voltmeter(mean, sample_rate)
+    for part in chunks:
+        meter.feed(_masked(wave[:, part].double() - mean[:, None], lengths, part.start), samples - part.start)
     return meter.levels(samples)
 
 
+def _masked(wave: Tensor, lengths: Tensor | None, start: int) -> Tensor:
+    """Chunk [B, N] that begins at a sample of its batch, with zeros from lengths [B] on."""
+    if lengths is None:
+        return wave
+    sample = torch.arange(start, start + wave.shape[1], device=wave.device)
+    return wave.masked_fill(sample >= lengths.to(wave.device)[:, None], 0)
+
+
 class _Voltmeter:
-    """The speech voltmeter of P.56 for a batch of B waves that come in chunks.
+    """The speech voltmeter of P.56 for a batch of B waves, of the given means [B], that come in chunks.
 
     The thresholds are powers of two, so how high the envelope is among them is the exponent of its float, and a
     sample is active over a threshold if the highest exponent of the last 0.2 s is over it: one histogram of these
     holds the activity over every threshold. It needs no loop over thresholds, nor the RMS beforehand.
     """
 
-    def __init__(self, batch: int, sample_rate: int, device: torch.device):
+    def __init__(self, mean: Tensor, sample_rate: int):
+        batch, device = len(mean), mean.device
+        self.mean = mean
         self.keep = math.exp(-1 / (sample_rate * TIME_CONSTANT_S))
         self.hangover = math.ceil(HANGOVER_S * sample_rate)
         self.energy = torch.zeros(batch, dtype=torch.float64, device=device)
@@ -147,14 +182,12 @@ class _Voltmeter:
         self.recent = torch.zeros(batch, self.hangover, dtype=torch.int16, device=device)  # exponents
         self.histogram = torch.zeros(batch, EXPONENTS, dtype=torch.int64, device=device)
 
-    def feed(self, wave: Tensor, lengths: Tensor | None) -> None:
-        """The next chunk [B, N], of whole blocks but for the last; no sample from lengths [B] on counts."""
-        outside = None
-        if lengths is not None:
-            outside = torch.arange(wave.shape[1], device=wave.device) >= lengths[:, None]
-            wave = wave.masked_fill(outside, 0)
-        padding = -wave.shape[1] % BLOCK
-        samples = torch.nn.functional.pad(wave.double(), (0, padding)).abs()
+    def feed(self, wave: Tensor, left: Tensor) -> None:
+        """The next chunk [B, N], float64 without the mean; of each row `left` [B] samples count, and the rest is 0.
+
+        All chunks but the last are of whole blocks.
+        """
+        samples = torch.nn.functional.pad(wave, (0, -wave.shape[1] % BLOCK)).abs()
         self.energy += torch.linalg.vector_norm(samples, dim=1).square()
 
         envelope, self.state = _average_twice(samples, self.keep, self.state)
@@ -162,16 +195,16 @@ class _Voltmeter:
         exponents = torch.cat([self.recent, exponents], dim=1)
         self.recent = exponents[:, exponents.shape[1] - self.hangover :]
         highest = _running_maximum(exponents, self.hangover + 1)
-        if outside is not None:
-            highest = highest.masked_fill(outside, 0)
+        highest = highest.masked_fill(torch.arange(wave.shape[1], device=wave.device) >= left[:, None], 0)
         row = torch.arange(len(wave), dtype=torch.int32, device=wave.device)[:, None]
         bins = highest.int().add_(EXPONENTS * row)
         self.histogram += torch.bincount(bins.flatten(), minlength=self.histogram.numel()).view_as(self.histogram)
 
     def levels(self, samples: Tensor) -> ActiveLevels:
         """Levels of the waves that were fed, of which `samples` [B] count."""
-        rms_db = 10 * torch.log10(self.energy / samples.clamp(min=1))
-        heard = (self.energy > 0) & self.energy.isfinite()
+        power = self.energy / samples.clamp(min=1)
+        rms_db = 10 * torch.log10(power.masked_fill(power <= (ROUNDING * self.mean).square(), 0))
+        heard = rms_db.isfinite()
         if not heard.any():
             return ActiveLevels(rms_db, rms_db, torch.zeros_like(rms_db))
         at_least = self.histogram.flip(1).cumsum(1).flip(1)  # samples active over 2 ** (exponent - 1023)

@@ -138,6 +138,52 @@ def test_bad_files_are_reported_once_and_the_others_mixed(speech, noise, tmp_pat
     assert len(report.failed) == 3
 
 
+@pytest.mark.parametrize("level", ["p56", "rms"])
+def test_an_offset_is_no_level_the_speech_keeps_it_and_the_noise_does_not(tmp_path, level):
+    wave = 0.05 * np.random.default_rng(0).standard_normal(RATE)
+    hum = 0.01 * np.random.default_rng(1).standard_normal(3 * RATE)
+    for name, sound in (("s/plain", wave), ("s/moved", wave + 0.1), ("plain", hum), ("moved", hum - 0.3)):
+        (tmp_path / "s").mkdir(exist_ok=True)
+        sf.write(tmp_path / f"{name}.wav", sound, RATE, subtype="FLOAT")
+    parts = {}
+    for noise in ("plain", "moved"):
+        options = {"stems": True, "level": level, "progress": False}
+        report = mix_files(tmp_path / "s", tmp_path / f"{noise}.wav", [0], tmp_path / noise, **options)
+        assert report.failed == []
+        for cut in mixes(report).values():
+            name = cut.custom["utterance"]
+            parts[noise, name] = [
+                read_audio(tmp_path / noise / cut.custom["stems"][part])[0].astype(float) for part in ("clean", "noise")
+            ]
+            clean, part = parts[noise, name]
+            assert cut.custom["snr_measured_db"] == pytest.approx(0, abs=0.001)
+            if level == "rms":
+                assert 20 * np.log10(clean.std() / part.std()) == pytest.approx(0, abs=0.001)
+            assert part.mean() == pytest.approx(0, abs=1e-6)
+            assert clean.mean() == pytest.approx(0.1 if name == "moved.wav" else 0, abs=2e-3)
+    for name in ("plain.wav", "moved.wav"):
+        (_, plain), (_, moved) = parts["plain", name], parts["moved", name]
+        assert plain.std() == pytest.approx(moved.std(), rel=1e-3)
+
+
+@pytest.mark.parametrize("rooms", [None, "rooms"])
+def test_a_constant_is_silence(speech, noise, tmp_path, rooms):
+    for i in range(3):
+        sf.write(speech / f"constant{i}.wav", np.full(RATE, 0.2), RATE, subtype=("PCM_16", "PCM_U8", "FLOAT")[i])
+    (tmp_path / "rooms").mkdir()
+    sf.write(tmp_path / "rooms/r.wav", np.r_[1, np.zeros(500), 0.5], RATE)
+    options = {"rooms": str(tmp_path / rooms)} if rooms else {}
+    report = mix_files(speech, noise, [0, 5], tmp_path / "out", progress=False, **options)
+    reasons = dict(report.failed)
+    assert {path.name for path in reasons} == {"constant0.wav", "constant1.wav", "constant2.wav"}
+    assert all("silent speech" in reason for reason in reasons.values())
+    assert report.mixes == 6
+    sf.write(noise / "constant.wav", np.full(3 * RATE, -0.2), RATE)
+    report = mix_files(speech / "c.wav", noise / "constant.wav", [0, 5], tmp_path / "b", progress=False, **options)
+    assert report.mixes == 0
+    assert "silent noise" in report.failed[0][1]
+
+
 def test_noise_that_is_all_silent_mixes_nothing(speech, tmp_path):
     sf.write(tmp_path / "quiet.wav", np.zeros(RATE), RATE)
     report = mix_files(speech / "a.wav", tmp_path / "quiet.wav", [5], tmp_path / "out", progress=False)

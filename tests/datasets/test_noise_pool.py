@@ -134,10 +134,16 @@ def test_a_single_click_is_found(tmp_path):
 
 def test_short_recordings_are_looped(tmp_path):
     wave = hiss(700)
-    segment = pool_of(tmp_path, {"a": wave}).draw(2000, np.random.default_rng(0)).wave
+    pool = pool_of(tmp_path, {"a": wave})
     period = loop(wave, RATE)
     assert len(period) == 350  # half of it fades, for it is under 100 ms
-    assert np.array_equal(segment, np.tile(period, 6)[:2000])
+    begins = set()
+    for seed in range(20):
+        segment = pool.draw(2000, np.random.default_rng(seed)).wave
+        begin = int(np.flatnonzero(period == segment[0])[0])
+        begins.add(begin)
+        assert np.array_equal(segment, np.tile(period, 7)[begin : begin + 2000])
+    assert len(begins) > 15
 
 
 def test_every_offset_of_a_long_recording_occurs(tmp_path):

@@ -7,7 +7,13 @@ import numpy as np
 import pytest
 
 from drsn_audio.errors import InputError
-from drsn_audio.noise.estimate import MAX_SNR_DB, MIN_SNR_DB, amplitude_statistic, estimate_snr
+from drsn_audio.noise.estimate import (
+    MAX_SNR_DB,
+    MIN_SNR_DB,
+    amplitude_statistic,
+    estimate_snr,
+    without_constant_runs,
+)
 
 RATE = 16000
 
@@ -99,9 +105,59 @@ def test_noise_alone_is_the_lowest_answer():
 
 
 def test_bursts_between_pauses_are_the_highest_answer():
-    wave = np.where(np.arange(4 * RATE) % RATE < 200, speech_like(4), 0)
+    wave = np.where(np.arange(4 * RATE) % RATE < 200, speech_like(4), 1e-5 * noisy(5, level=1)[: 4 * RATE])
     without_rumble = np.diff(wave, 3)
     assert estimate_snr(0.02 * without_rumble, RATE).snr_db == MAX_SNR_DB
+
+
+def padded(wave, rate):
+    return np.concatenate([np.zeros(rate), wave, np.zeros(3 * rate)])
+
+
+def padded_at_an_offset(wave, rate):
+    return np.concatenate([wave + 0.1, np.full(2 * rate, 0.1)])
+
+
+def gated(wave, rate):
+    """The same sound with 20 ms of zeros after each 100 ms, as of discontinuous transmission."""
+    parts = np.split(wave[: len(wave) // (rate // 10) * (rate // 10)], len(wave) // (rate // 10))
+    return np.concatenate([np.append(part, np.zeros(rate // 50)) for part in parts])
+
+
+@pytest.mark.parametrize("change", [padded, padded_at_an_offset, gated])
+@pytest.mark.parametrize("rate", [RATE, 44100])
+@pytest.mark.parametrize("snr_db", [-60, 0, 10])
+def test_digital_silence_is_no_noise_floor(change, rate, snr_db):
+    wave = noisy(snr_db, rate=rate, seconds=6.0)
+    expected, found = estimate_snr(wave, rate), estimate_snr(change(wave, rate).astype(np.float32), rate)
+    assert found == pytest.approx(expected, abs=0.3)
+
+
+@pytest.mark.parametrize("steps", [0.3, 0.5, 1.0])
+@pytest.mark.parametrize("rate", [8000, RATE])
+def test_noise_that_is_often_zero_is_no_digital_silence(steps, rate):
+    """Noise of less than one step, as of 8 bits or in a very quiet recording: zeros are frequent, their runs short."""
+    noise = np.round(steps * np.random.default_rng(0).standard_normal(5 * rate)) / 128
+    assert np.mean(noise == 0) > 0.3
+    assert len(without_constant_runs(noise, rate)) > 0.9 * len(noise)
+
+
+def test_what_is_left_beside_digital_silence_may_be_too_short():
+    with pytest.raises(InputError, match="too short"):
+        estimate_snr(np.append(np.zeros(10 * RATE), noisy(5)[: RATE // 3]), RATE)
+
+
+def test_constant_runs_across_blocks(monkeypatch):
+    from drsn_audio.noise import estimate
+
+    rng = np.random.default_rng(0)
+    for seed in range(20):
+        wave = np.repeat(rng.integers(0, 2, 40), rng.integers(1, 9, 40)) * 1.0
+        expected = []
+        for run in np.split(wave, np.flatnonzero(np.diff(wave)) + 1):
+            expected += run.tolist() if len(run) <= 5 else []
+        monkeypatch.setattr(estimate, "BLOCK", 1 + seed)
+        assert without_constant_runs(wave, 1000).tolist() == expected
 
 
 @pytest.mark.parametrize(

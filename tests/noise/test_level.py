@@ -11,6 +11,7 @@ import torch
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from drsn_audio.audio import resample
 from drsn_audio.noise import level as level_module
 from drsn_audio.noise.level import active_level, active_levels, rms_db, speech_level_db
 
@@ -123,6 +124,7 @@ def test_silent_and_empty_rows_have_no_level():
 @pytest.mark.parametrize("bad", [math.nan, -math.nan, math.inf, -math.inf])
 def test_rows_that_are_not_finite_are_named(bad):
     batch = torch.full((4, RATE), 0.1)
+    batch[:, ::2] = -0.1
     batch[1, 100] = batch[3, -1] = bad
     with pytest.raises(ValueError, match=r"rows \[1, 3\]"):
         active_levels(batch, RATE)
@@ -191,8 +193,27 @@ def test_a_short_tone_has_about_its_own_level(seconds):
     assert 0.85 < level.activity <= 1
 
 
-def test_one_sample_counts_as_active():
-    assert active_level(np.array([0.5]), RATE) == pytest.approx((-6.02, -6.02, 1.0), abs=0.01)
+@pytest.mark.parametrize("wave", [[0.5], [0.5, -0.5]])
+def test_one_sample_counts_as_active(wave):
+    assert active_level(np.array(wave), RATE) == pytest.approx((-6.02, -6.02, 1.0), abs=0.01)
+
+
+@pytest.mark.parametrize("offset", [0.001, -0.1, 0.9])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_an_offset_is_no_level(offset, dtype):
+    wave = speech_like(3).astype(dtype)
+    moved = (wave + dtype(offset)).astype(dtype)
+    assert active_level(moved, RATE) == pytest.approx(active_level(wave, RATE), abs=1e-3)
+    assert rms_db(moved) == pytest.approx(rms_db(wave), abs=1e-3)
+    batch, lengths = batch_of([moved, wave[: RATE // 2]])
+    alone = [active_level(moved, RATE), active_level(wave[: RATE // 2], RATE)]
+    for i, expected in enumerate(alone):
+        assert [fact[i].item() for fact in active_levels(batch, RATE, lengths)] == pytest.approx(expected, abs=1e-9)
+
+
+def test_16_bits_of_noise_on_a_large_offset_keep_their_level():
+    steps = np.random.default_rng(0).integers(-1, 2, RATE) / 32768
+    assert rms_db((steps + 0.9).astype(np.float32)) == pytest.approx(rms_db(steps), abs=0.01)
 
 
 def test_a_click_is_active_for_the_hangover_and_the_top_of_its_envelope():
@@ -202,9 +223,16 @@ def test_a_click_is_active_for_the_hangover_and_the_top_of_its_envelope():
     assert -33.5 < active_level(wave, RATE).active_db < -32.04
 
 
-@pytest.mark.parametrize("wave", [np.zeros(RATE), np.zeros(0), np.zeros(1, np.float32)])
-def test_silence_has_no_level(wave):
+@pytest.mark.parametrize(
+    "wave",
+    [
+        np.zeros(RATE), np.zeros(0), np.zeros(1, np.float32), np.full(RATE, 0.1), np.array([0.5, 0.5]),
+        np.full(3 * RATE + 1, -0.7, np.float32), resample(np.full(RATE, 0.3, np.float32), 44100, RATE)[1000:-1000],
+    ],
+)  # fmt: skip
+def test_silence_and_a_constant_have_no_level(wave):
     assert active_level(wave, RATE) == (-math.inf, -math.inf, 0.0)
+    assert rms_db(wave) == -math.inf
 
 
 def test_never_below_the_rms():

@@ -135,10 +135,38 @@ def test_noise_alone_has_the_level_that_was_asked():
 
 def test_measured_snr_worked_by_hand():
     # Squares of 0.1 and 0.01 lie 20 dB apart; over the first two samples alone the noise is at 0.1: 0 dB.
-    speech, noise = torch.full((1, 4), 0.1), torch.tensor([[0.1, 0.1, 0.0, 0.0]])
+    speech, noise = torch.tensor([[0.1, -0.1, 0.1, -0.1]]), torch.tensor([[0.1, -0.1, 0.0, 0.0]])
     assert measure_snr(speech, 0.1 * speech, RATE, level="rms").item() == pytest.approx(20, abs=1e-4)
     assert measure_snr(speech, noise, RATE, torch.tensor([2]), level="rms").item() == pytest.approx(0, abs=1e-4)
     assert measure_snr(speech, noise, RATE, level="rms").item() == pytest.approx(3.01, abs=0.01)
+
+
+@pytest.mark.parametrize("offset", [0.1, -0.9])
+@pytest.mark.parametrize("span", [{}, {"start": torch.tensor([100, 300]), "lengths": torch.tensor([3000, 2000])}])
+def test_an_offset_of_the_noise_is_no_noise_and_that_of_the_speech_stays(offset, span):
+    speech, noise = waves(2, 4000, 0), 1e-3 * waves(2, 4000, 1)
+    plain, _ = mix_at_snr(speech, noise, torch.zeros(2), speech_level_db=levels(speech), **span)
+    mixed, _ = mix_at_snr(speech, noise + offset, torch.zeros(2), speech_level_db=levels(speech), **span)
+    torch.testing.assert_close(mixed, plain, atol=2e-3 * speech.std().item(), rtol=0)  # of float32 beside the offset
+    moved, part = mix_at_snr(speech + offset, noise, torch.zeros(2), speech_level_db=levels(speech + offset), **span)
+    torch.testing.assert_close(moved, plain + offset, atol=1e-5, rtol=0)
+    assert torch.equal(moved, speech + offset + part)
+    pair, shifted = (torch.stack([noise + o, waves(2, 4000, 2)], 1) for o in (0, offset))
+    gains_db = torch.tensor([[0.0, -3.0]] * 2)
+    combined = [combine_noises(noises, gains_db, **span) for noises in (pair, shifted)]
+    torch.testing.assert_close(combined[1], combined[0], atol=2e-3, rtol=0)
+
+
+@pytest.mark.parametrize("value", [0.1, -0.9, 1e-20])
+def test_a_constant_is_silence(value):
+    noise = torch.full((1, 4000), value)
+    for span in ({}, {"start": torch.tensor([10]), "lengths": torch.tensor([3000])}):
+        with pytest.raises(ValueError, match="draw another"):
+            mix_at_snr(waves(1, 4000, 0), noise, torch.zeros(1), speech_level_db=torch.zeros(1), **span)
+        with pytest.raises(ValueError, match="draw another"):
+            noise_at_level(noise, torch.zeros(1), **span)
+        with pytest.raises(ValueError, match="draw another"):
+            combine_noises(noise[:, None], torch.zeros(1, 1), **span)
 
 
 def test_double_precision_stays():
@@ -169,7 +197,7 @@ def test_noises_are_combined_at_their_gains():
 def test_one_noise_combined_is_that_noise():
     noise = waves(1, 1000, 0)
     combined = combine_noises(noise[:, None], torch.zeros(1, 1))
-    torch.testing.assert_close(combined, noise / noise.square().mean().sqrt())
+    torch.testing.assert_close(combined, (noise - noise.mean()) / noise.std(correction=0))
 
 
 def test_the_snr_is_that_of_the_sum_of_the_noises():

@@ -3,9 +3,10 @@
 It shares no line with the package, which the tests compare with it. `active_level` is plain Python, about a
 microsecond for each sample and threshold; `active_level_numpy` does the same for hours of recordings.
 
-Three things are as the package documents them, for the standard leaves them open: the thresholds are powers of two
-without end (the standard stops at one bit of its converter); activity over the lowest of them lasts for the hangover
-or to the ends of a shorter recording; where no threshold is within the margin the highest one reached counts.
+The mean of the wave is taken off first, unless it is a single sample: an offset is no sound. Three things are as the
+package documents them, for the standard leaves them open: the thresholds are powers of two without end (the standard
+stops at one bit of its converter); activity over the lowest of them lasts for the hangover or to the ends of a shorter
+recording; where no threshold is within the margin the highest one reached counts.
 """
 
 from __future__ import annotations
@@ -24,6 +25,8 @@ THRESHOLDS = 30  # each half of the one above it, down from the highest that the
 
 def active_level(wave: Sequence[float], sample_rate: int) -> tuple[float, float, float]:
     """Samples -> active level and long-term level in dB re full scale, activity factor in 0..1."""
+    mean = math.fsum(wave) / len(wave) if len(wave) > 1 else 0.0
+    wave = [x - mean for x in wave]
     g = math.exp(-1 / (sample_rate * T_S))
     hangover = math.ceil(H_S * sample_rate)
     sq = p = q = 0.0
@@ -49,6 +52,7 @@ def active_level(wave: Sequence[float], sample_rate: int) -> tuple[float, float,
 def active_level_numpy(wave: np.ndarray, sample_rate: int) -> tuple[float, float, float]:
     """`active_level` of a wave [N], all samples at once."""
     wave = np.asarray(wave, dtype=np.float64)
+    wave = wave - math.fsum(wave) / len(wave) if len(wave) > 1 else wave
     if not wave.any():
         return -math.inf, -math.inf, 0.0
     g = math.exp(-1 / (sample_rate * T_S))
