@@ -10,6 +10,7 @@ from lhotse.cut import Cut
 
 from drsn_audio.config import ConfigError, NoiseSource
 from drsn_audio.datasets.manifests import AudioStore, ManifestError, read_cuts
+from drsn_audio.datasets.noise_names import noise_name
 from drsn_audio.datasets.shard_reader import draw_freely
 from drsn_audio.noise.segment import cut_segment
 
@@ -93,7 +94,7 @@ class NoisePool:
 
 
 def noise_source(cut: Cut) -> str:
-    return f"{cut.custom['noise_class']}/{cut.custom['source']}"
+    return noise_name(str(cut.custom["noise_class"]), str(cut.custom["source"]))
 
 
 def _chosen(source: NoiseSource, store: AudioStore) -> list[Cut]:

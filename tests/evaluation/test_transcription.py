@@ -14,8 +14,8 @@ from drsn_audio.evaluation.transcription import evaluate_transcription, usable
 from drsn_audio.evaluation.transcription_facts import by_noise_class, summarise, word_differences
 from drsn_audio.evaluation.transcripts import Transcripts
 from drsn_audio.labels import BLANK
-from drsn_audio.metrics.wer import in_vocabulary
 from drsn_audio.models.model import AudioModel
+from drsn_audio.text import in_vocabulary
 
 LABELS = [BLANK, "low", "mid", "high"]
 EVALUATE = EvaluateConfig(snr_db=[10.0, -5.0], draws=2, replicates=50)

@@ -3,7 +3,7 @@
 import pytest
 
 from drsn_audio.corpora.librispeech_layout import read_layout
-from drsn_audio.corpora.text import normalise
+from drsn_audio.text import to_letters
 
 
 @pytest.mark.parametrize(
@@ -23,11 +23,11 @@ from drsn_audio.corpora.text import normalise
     ],
 )
 def test_text_as_librispeech_writes_it(text, expected):
-    assert normalise(text) == expected
-    assert normalise(expected) == expected
+    assert to_letters(text) == expected
+    assert to_letters(expected) == expected
 
 
 def test_librispeech_itself_stays_what_it_is(real_audio):
     utterances, _, _ = read_layout(real_audio / "LibriSpeech")
     assert utterances
-    assert all(normalise(utterance.text) == utterance.text for utterance in utterances)
+    assert all(to_letters(utterance.text) == utterance.text for utterance in utterances)
