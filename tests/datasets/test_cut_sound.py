@@ -27,7 +27,7 @@ from drsn_audio.transcribing.inputs import find_inputs
 
 RATE = 16000
 TONES_HZ = {0: 400.0, 1: 1500.0}  # of each channel
-NOISE = {"noise_kind": "street", "noise_class": "car", "fold": 1, "rms_db": -23.0, "source": "call"}
+NOISE = {"noise_kind": "street", "noise_class": "car", "fold": 1, "rms_db": -23.0, "source": "call", "direct_sample": 0}
 
 
 def tone_of(wave: np.ndarray, rate: int = RATE) -> float:
