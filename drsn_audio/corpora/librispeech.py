@@ -91,7 +91,7 @@ def _read_speakers(
     heard = {utterance.speaker: utterance.path.parent.parent for utterance in utterances}
     genders: dict[str, str] = {}
     faults = []
-    for number, line in enumerate(table.read_text(encoding="utf-8", errors="replace").splitlines(), 1):
+    for number, line in enumerate(table.read_text(encoding="utf-8-sig", errors="replace").splitlines(), 1):
         if not line.strip() or line.startswith(";"):
             continue
         speaker, gender, part = [*(field.strip() for field in line.split("|")), "", ""][:3]
