@@ -78,6 +78,11 @@ def test_comparing_twice_changes_nothing(text):
     assert normalise_text(f" {text}\n") == normalise_text(text)
 
 
+@given(st.text(st.characters(max_codepoint=127), max_size=12) | st.text("a1'.,:`_ &$", max_size=8))
+def test_plain_ascii_is_compared_as_all_other_text(text):
+    assert f"{normalise_text(text)} \u00e9".strip() == normalise_text(f"{text} \u00e9")
+
+
 def test_labels_by_their_words():
     known = Vocabulary(["<blank>", "left", "Stop", "open_gate", "unknown"])
     assert [known.find(word) for word in ("LEFT!", "stop", "Open gate", "open-gate", "blank", "?", "leftstop")] == [

@@ -101,7 +101,7 @@ def keyword_clips(cuts: Sequence[Cut], labels: Sequence[str], data: DataConfig, 
     index, known = {label: i for i, label in enumerate(labels)}, Vocabulary(labels)
     targets, levels_db, speakers, names = array("i"), array("d"), array("i"), dict[str, int]()
     for facts in cut_facts(cuts):
-        if not normalise_text(facts.word or ""):
+        if not facts.word or not normalise_text(facts.word):
             raise ManifestError(f"{facts.id}: carries no word: a keyword manifest has one supervision a cut")
         target = index.get(known.find(facts.word) or UNKNOWN)
         if target is None:

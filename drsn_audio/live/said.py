@@ -46,7 +46,7 @@ def judge_words(events: Iterable[Event], said: Sequence[Said], units: Units, hea
     """
     reference = " ".join(word for word, end_s in said if end_s <= heard_s + ROUNDING_S)
     outside = units.outside(reference)
-    known = [[]] * (len(normalise_text(reference).split()) - len(outside))
+    known: list[list[str]] = [[]] * (len(normalise_text(reference).split()) - len(outside))
     reference = units.as_written(reference)
     errors = word_errors([reference], [" ".join(event.label for event in events if event.kind == "final")])
     return {

@@ -45,7 +45,7 @@ class Input:
             status = os.stat(self.path)
         except OSError:
             return None
-        stamp = [status.st_size, status.st_mtime_ns]
+        stamp: list[float | str] = [status.st_size, status.st_mtime_ns]
         if self.cut is None:
             return stamp
         from drsn_audio.datasets.cut_parts import sound_key
