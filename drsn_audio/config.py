@@ -218,6 +218,17 @@ class ExperimentConfig:
     evaluate: EvaluateConfig = field(default_factory=EvaluateConfig)
 
 
+# Settings that change no trained weight, or no more than rounding does: section ("" is the top) -> keys. Two runs that
+# differ in nothing else are of one recipe.
+WITHOUT_EFFECT: dict[str, tuple[str, ...]] = {
+    "": ("run", "resume"),
+    "train": (
+        "workers", "threads", "device", "checkpoint_minutes", "checkpoint_steps", "checkpoints", "explosion",
+        "picture_epochs",
+    ),
+}  # fmt: skip
+
+
 def load_config(path: str | Path | None = None, overrides: Sequence[str] = ()) -> ExperimentConfig:
     """A YAML file (or none: the defaults) and overrides such as "model.width=24" -> ExperimentConfig.
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import math
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from importlib.util import find_spec
 from pathlib import Path
@@ -23,6 +23,7 @@ from drsn_audio.evaluation.journal import Journal, request_of
 from drsn_audio.evaluation.transcription import evaluate_transcription
 from drsn_audio.processes import ALONE, Processes
 from drsn_audio.reports.transcription import transcription_terminal, write_transcription_report
+from drsn_audio.text import outside_line
 from drsn_audio.transcribing.command import beam_config
 from drsn_audio.transcribing.options import given_of_beam
 from drsn_audio.transcribing.transcriber import Transcriber
@@ -65,6 +66,8 @@ def run(options: argparse.Namespace, processes: Processes = ALONE) -> int:
             raise KeyboardInterrupt("stopped; with --resume it goes on from here" if journal else "") from None
         if processes.is_main:
             Console().print(terminal(facts))
+            if not options.quiet and (line := outside_note(facts)):
+                print(line, file=sys.stderr)
             for path in write(facts, options.out) if options.out else []:
                 print(path, file=sys.stderr)
             if journal:
@@ -94,7 +97,16 @@ def evaluate_run(run: Path, overrides: Sequence[str], options: argparse.Namespac
             progress=progress,
         )
     Console().print(transcription_terminal(facts))
+    if line := outside_note(facts):
+        print(line, file=sys.stderr)
     return write_transcription_report(facts, run)
+
+
+def outside_note(facts: Mapping[str, Any]) -> str | None:
+    """Return a line on the words of run.json's `facts` that the model does not know; None where there are none."""
+    found = facts["data"].get("outside_vocabulary")
+    what = "words are some" if facts.get("kind") == "streams" else "utterances have words"
+    return outside_line(found, what) if found else None
 
 
 def evaluation_config(path: str | Path, overrides: Sequence[str]) -> ExperimentConfig:

@@ -9,8 +9,8 @@ from drsn_audio.corpora.cuts import Skipped, SpeechFile
 from drsn_audio.corpora.librispeech_layout import Utterance, read_layout
 from drsn_audio.corpora.lists import MALFORMED, lost, unlisted
 from drsn_audio.corpora.prepare import PARTS, Prepared, empty_parts, part_by_hash, prepare
-from drsn_audio.corpora.text import normalise
 from drsn_audio.errors import InputError
+from drsn_audio.text import to_letters
 
 SPEAKERS = "SPEAKERS.TXT"
 OFFICIAL_PARTS = (
@@ -32,7 +32,7 @@ def prepare_librispeech(
     progress: bool = True,
 ) -> Prepared:
     """LibriSpeech -> one manifest a part, named after it; the text is the corpus', and other folders' as it would be
-    there (see `corpora.text`).
+    there (see `drsn_audio.text`).
 
     Audio may be in any format. An id is prepared once: that of two files, or of two parts, the first of which is
     kept as `prepare` says; so mini-LibriSpeech, whose parts are taken from the large ones, is prepared by itself
@@ -64,7 +64,7 @@ def prepare_librispeech(
         faults += found
     speech = []
     for id, speaker, part, text, path in utterances:
-        words = normalise(text)
+        words = to_letters(text)
         if not words:
             faults.append(Skipped(path, f"its transcript {text[:40]!r} holds no words", "empty transcript"))
             continue
@@ -91,7 +91,7 @@ def _read_speakers(
     heard = {utterance.speaker: utterance.path.parent.parent for utterance in utterances}
     genders: dict[str, str] = {}
     faults = []
-    for number, line in enumerate(table.read_text(encoding="utf-8", errors="replace").splitlines(), 1):
+    for number, line in enumerate(table.read_text(encoding="utf-8-sig", errors="replace").splitlines(), 1):
         if not line.strip() or line.startswith(";"):
             continue
         speaker, gender, part = [*(field.strip() for field in line.split("|")), "", ""][:3]

@@ -20,6 +20,7 @@ from drsn_audio.corpora.cuts import Skipped
 from drsn_audio.corpora.lists import DUPLICATE, MALFORMED
 from drsn_audio.corpora.prepare import refuse_closed
 from drsn_audio.errors import InputError
+from drsn_audio.text import parse_transcripts, read_text
 
 LAYOUT = "SPEAKER/CHAPTER/*.trans.txt files (LibriSpeech)"
 TRANSCRIPTS = ".trans.txt"
@@ -132,21 +133,18 @@ def _read_chapter(chapter: Path, files: Sequence[Path]) -> Iterator[Utterance | 
 def _read_transcripts(path: Path, prefix: str, texts: dict[str, str]) -> Iterator[Skipped]:
     """Fill id -> text ("" where there are no words); gives what cannot be taken."""
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        yield Skipped(path, f"cannot be read ({error}): get the corpus again", "unreadable transcripts")
+        lines = parse_transcripts(read_text(path))
+    except InputError as error:
+        yield Skipped(path, str(error).removeprefix(f"{path}: "), "unreadable transcripts")
         return
-    for number, line in enumerate(lines, 1):
-        id, *words = line.split() or [""]
+    for number, id, text in lines:
         match = _ID.fullmatch(id)
-        if not line.strip():
-            continue
         if not match or match[1] != prefix:
-            yield Skipped(path, f"line {number} is not {prefix}-NNNN TEXT: {line[:60]!r}", MALFORMED)
+            yield Skipped(path, f"line {number} is not {prefix}-NNNN TEXT: {f'{id} {text}'[:60]!r}", MALFORMED)
         elif id in texts:
             yield Skipped(path, f"line {number} is a second one for {id}; the first is kept", DUPLICATE)
         else:
-            texts[id] = " ".join(words)
+            texts[id] = " ".join(text.split())
 
 
 def _misplaced(path: Path) -> Skipped:

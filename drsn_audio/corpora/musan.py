@@ -71,7 +71,7 @@ def _annotations(source: Path) -> tuple[dict[str, tuple[str, str]], list[Skipped
     faults = []
     for table in sorted((source / "music").glob(f"*/{ANNOTATIONS}")):
         here = {path.stem for path in table.parent.iterdir()}
-        for number, line in enumerate(table.read_text(encoding="utf-8", errors="replace").splitlines(), 1):
+        for number, line in enumerate(table.read_text(encoding="utf-8-sig", errors="replace").splitlines(), 1):
             id, genres, vocals, artist = [*line.split(maxsplit=3), "", "", "", ""][:4]
             if not line.strip():
                 continue

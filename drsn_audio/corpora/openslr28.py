@@ -131,7 +131,7 @@ def _noise_types(source: Path) -> tuple[dict[str, str], list[Skipped]]:
     if not table.is_file():
         return {}, []
     types, faults = {}, []
-    for number, line in enumerate(table.read_text(encoding="utf-8", errors="replace").splitlines(), 1):
+    for number, line in enumerate(table.read_text(encoding="utf-8-sig", errors="replace").splitlines(), 1):
         match = re.fullmatch(r".*--bg-fg-type (background|foreground)\b.* (\S+)", line.strip())
         if match is None:
             faults.append(Skipped(table, f"line {number} names no type and file: {line[:60]!r}", MALFORMED))

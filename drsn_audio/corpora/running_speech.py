@@ -14,6 +14,7 @@ from drsn_audio.corpora.prepare import Prepared, part_by_hash, prepare
 from drsn_audio.corpora.speech_commands import COMMANDS
 from drsn_audio.errors import InputError
 from drsn_audio.labels import UNKNOWN
+from drsn_audio.text import Vocabulary
 
 
 def prepare_running_speech(
@@ -48,10 +49,10 @@ def prepare_running_speech(
         raise InputError(f"window_s {window_s} must be positive")
     if min(dev_share, test_share) < 0 or dev_share + test_share > 1:
         raise InputError(f"dev_share {dev_share} and test_share {test_share} must be shares, together 1 at most")
-    screened, speech = {word.lower() for word in without}, []
+    screened, speech = Vocabulary(without), []
     utterances, faults, _ = read_layout(source)
     for id, speaker, _, text, path in utterances:
-        if not screened.intersection(text.lower().split()):
+        if all(word is None for _, word in screened.split(text)):
             part = part_by_hash(speaker, dev_share, test_share)
             speech.append(SpeechFile(id, path, part, text=UNKNOWN, speaker=speaker))
     if not speech:

@@ -10,6 +10,7 @@ from drsn_audio.corpora.cuts import NoiseFile, Skipped, SpeechFile
 from drsn_audio.corpora.lists import DUPLICATE, MALFORMED, lost
 from drsn_audio.corpora.prepare import PARTS, Prepared, audio_files, prepare, unit_hash
 from drsn_audio.errors import InputError
+from drsn_audio.text import read_text
 
 COMMANDS = ("yes", "no", "up", "down", "left", "right", "on", "off", "stop", "go")
 BACKGROUND = "_background_noise_"
@@ -82,11 +83,11 @@ def _read_list(path: Path, part: str, ids: set[str], part_of: dict[str, str]) ->
     `ids` are those that are there. A clip that two lists name stays in the part of the first.
     """
     try:
-        lines = path.read_text(encoding="utf-8").split("\n")
-    except OSError as error:
-        raise AudioError(f"{path}: cannot be read ({error.strerror}): it comes with the corpus, restore it") from None
+        text = read_text(path)
+    except InputError as error:
+        raise AudioError(f"{error}; it comes with the corpus, restore it") from None
     faults = []
-    for number, line in enumerate(lines, 1):
+    for number, line in enumerate(text.split("\n"), 1):
         id = line.strip().rsplit(".", 1)[0]
         if id and not _ID.fullmatch(id):
             faults.append(Skipped(path, f"line {number} is not WORD/SPEAKER_nohash_N: {line[:60]!r}", MALFORMED))

@@ -12,6 +12,8 @@ from drsn_audio.audio import AudioError
 from drsn_audio.corpora.cuts import NoiseFile, Skipped
 from drsn_audio.corpora.lists import DUPLICATE, MALFORMED, by_key, lost, unlisted
 from drsn_audio.corpora.prepare import Prepared, audio_files, fold_by_hash, prepare
+from drsn_audio.errors import InputError
+from drsn_audio.text import read_text
 
 LAYOUT = "audio/*.wav files beside meta.txt (TUT Acoustic Scenes)"
 FOLDS = 4
@@ -69,6 +71,6 @@ def _folds(root: Path) -> dict[str, int]:
 
 def _lines(path: Path) -> list[str]:
     try:
-        return [line for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
-    except (OSError, UnicodeDecodeError) as error:
-        raise AudioError(f"{path}: cannot be read ({error}): it comes with the corpus, restore it") from None
+        return [line for line in read_text(path).split("\n") if line.strip()]
+    except InputError as error:
+        raise AudioError(f"{error}; it comes with the corpus, restore it") from None

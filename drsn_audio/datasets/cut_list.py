@@ -15,6 +15,7 @@ import numpy as np
 from lhotse.cut import Cut
 from lhotse.serialization import deserialize_item
 
+from drsn_audio.datasets.cut_parts import recording_of
 from drsn_audio.datasets.manifest_lines import ManifestError, unreadable
 
 Lines = Iterator[tuple[bytes, dict[str, Any]]]  # as scan_lines gives them
@@ -148,7 +149,8 @@ def chosen(cuts: Sequence[Cut], rows: Sequence[int]) -> Sequence[Cut]:
 
 
 def facts_of(cut: Cut) -> CutFacts:
-    said, source = cut.supervisions, cut.recording.sources[0] if cut.has_recording else None
+    said, recording = cut.supervisions, recording_of(cut)
+    source = recording.sources[0] if recording else None
     return CutFacts(
         cut.id,
         cut.duration,

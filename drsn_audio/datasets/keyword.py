@@ -22,6 +22,7 @@ from drsn_audio.datasets.surroundings import RoomPool
 from drsn_audio.datasets.training_draws import TrainingDraws, uniform
 from drsn_audio.labels import SILENCE, UNKNOWN
 from drsn_audio.noise.speed import change_speed
+from drsn_audio.text import Vocabulary, normalise_text
 
 
 @dataclass(frozen=True)
@@ -84,7 +85,7 @@ class _ClipOf(Clip):
 
 
 def keyword_clips(cuts: Sequence[Cut], labels: Sequence[str], data: DataConfig, to_mix: bool = True) -> Clips:
-    """Cuts -> clips with targets; words that are not labels become "unknown".
+    """Cuts -> clips with targets; words that are not labels become "unknown". `text.Vocabulary` compares the two.
 
     `to_mix`: they are to be mixed with noise. Every cut must then carry its level, and where "silence" is a label,
     noise-only clips are added: `data.silence_share` of all.
@@ -97,15 +98,15 @@ def keyword_clips(cuts: Sequence[Cut], labels: Sequence[str], data: DataConfig, 
     check_level(data.level)
     if not 0 <= data.silence_share < 1:
         raise ConfigError(f"data.silence_share={data.silence_share}: give a share of all clips, from 0 to below 1")
-    index = {label: i for i, label in enumerate(labels)}
+    index, known = {label: i for i, label in enumerate(labels)}, Vocabulary(labels)
     targets, levels_db, speakers, names = array("i"), array("d"), array("i"), dict[str, int]()
     for facts in cut_facts(cuts):
-        if not facts.word:
+        if not facts.word or not normalise_text(facts.word):
             raise ManifestError(f"{facts.id}: carries no word: a keyword manifest has one supervision a cut")
-        target = index.get(facts.word, index.get(UNKNOWN))
+        target = index.get(known.find(facts.word) or UNKNOWN)
         if target is None:
-            known = nearest(facts.word, list(labels))
-            raise ConfigError(f"{facts.id}: its word {facts.word!r} is no label of the model; {known}")
+            hint = nearest(facts.word, list(labels))
+            raise ConfigError(f"{facts.id}: its word {facts.word!r} is no label of the model; {hint}")
         targets.append(target)
         levels_db.append(measured_level_db(facts.id, facts.custom, data.level, required=to_mix))
         speakers.append(names.setdefault(facts.speaker or facts.id, len(names)))

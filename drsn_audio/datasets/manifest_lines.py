@@ -61,7 +61,8 @@ def unreadable(path: str | Path, error: Exception) -> ManifestError:
 def _find_beside(cut: dict[str, Any], folder: str) -> bool:
     """Make relative paths of audio below the manifest's folder absolute; whether there was one."""
     changed = False
-    for source in cut.get("recording", {}).get("sources", ()):
+    parts = [cut, *(track["cut"] for track in cut.get("tracks", ()))]
+    for source in (source for part in parts for source in (part.get("recording") or {}).get("sources", ())):
         if source["type"] == "file" and not os.path.isabs(source["source"]):
             beside = os.path.join(folder, source["source"])
             if os.path.isfile(beside):

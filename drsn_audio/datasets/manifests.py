@@ -11,11 +11,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from lhotse import Recording
 from lhotse.cut import Cut
 
 from drsn_audio.audio import AudioError, resample
 from drsn_audio.config import ConfigError
 from drsn_audio.datasets.cut_list import CutList
+from drsn_audio.datasets.cut_parts import recording_of, sound_key
 from drsn_audio.datasets.manifest_lines import ManifestError, scan_cuts, scan_lines
 from drsn_audio.datasets.shard_index import INDEX, is_shards, read_shards, shard_lines
 from drsn_audio.datasets.shard_reader import ShardReader
@@ -100,9 +102,10 @@ def load_cut(cut: Cut, sample_rate: int, shards: ShardReader | None = None) -> n
 
 def load_channels(cut: Cut, shards: ShardReader | None = None) -> np.ndarray:
     """`load_cut` as it lies there, float32 [C, N]."""
-    if cut.has_recording and cut.recording.sources[0].type == "shar":
+    recording = recording_of(cut)
+    if _in_shards(recording):
         return (shards or _shards)(cut)
-    source = cut.recording.sources[0].source if cut.has_recording else cut.id
+    source = recording.sources[0].source if recording else cut.id
     try:
         if os.path.exists(source) and not os.path.isfile(source):
             raise AudioError("a folder, a pipe or a device")  # opening a pipe would wait for its writer
@@ -115,6 +118,10 @@ def load_channels(cut: Cut, shards: ShardReader | None = None) -> np.ndarray:
     return channels
 
 
+def _in_shards(recording: Recording | None) -> bool:
+    return recording is not None and recording.sources[0].type == "shar"
+
+
 class AudioStore:
     """Waves of cuts, kept in memory up to `max_bytes`, so that an epoch does not decode the files again.
 
@@ -124,14 +131,13 @@ class AudioStore:
     def __init__(self, sample_rate: int, max_bytes: int = 4 << 30):
         self.sample_rate, self.shards = sample_rate, ShardReader()
         self._left = max_bytes
-        self._waves: dict[tuple, np.ndarray] = {}
+        self._waves: dict[str, np.ndarray] = {}
 
     def __call__(self, cut: Cut) -> np.ndarray:
         """float32 [N]; not to be written to."""
-        if cut.recording.sources[0].type == "shar":
+        if _in_shards(recording_of(cut)):
             return load_cut(cut, self.sample_rate, self.shards)
-        # By what it is made of: a speech and a noise manifest may both know an id.
-        key = (cut.recording.sources[0].source, cut.start, cut.duration)
+        key = sound_key(cut)  # not by its id: a speech and a noise manifest may both know one
         wave = self._waves.get(key)
         if wave is None:
             wave = load_cut(cut, self.sample_rate)

@@ -14,6 +14,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any, NamedTuple
 
 from drsn_audio.audio import AudioError, find_audio
+from drsn_audio.datasets.cut_parts import sound_key
 from drsn_audio.datasets.manifests import ManifestError, scan_cuts
 from drsn_audio.datasets.seen import Seen
 from drsn_audio.noise.synth import SYNTHETIC_NOISES
@@ -50,9 +51,14 @@ class NoiseItem(NamedTuple):
     cut: dict[str, Any] | None
 
 
+def name_of(item: Utterance | NoiseItem) -> str:
+    """Return what a set of mixes goes by, wherever its inputs lie: the id, and of a cut the identity of its sound."""
+    return item.id if item.cut is None else f"{item.id} {sound_key(item.cut, places=False)}"
+
+
 @dataclass(frozen=True)
 class Survey:
-    """All that is known of the speech before it is read. names: sha256 of the ids, in order."""
+    """All that is known of the speech before it is read. names: sha256 of what `name_of` gives, in order."""
 
     place: str | Path
     root: Path
@@ -85,7 +91,7 @@ def survey(place: str | Path) -> Survey:
         for utterance in find_speech(place):
             if utterance.cut is not None and not seen.add(utterance.id):
                 raise ManifestError(f"two utterances have the id {utterance.id!r}: give each corpus its manifest once")
-            names.update(f"{utterance.id}\n".encode("utf-8", "surrogateescape"))
+            names.update(f"{name_of(utterance)}\n".encode("utf-8", "surrogateescape"))
             folders.add(utterance.path.parent)
             count += 1
     except AudioError:

@@ -8,7 +8,7 @@ from typing import NamedTuple, Protocol
 
 import numpy as np
 
-from drsn_audio.datasets.mix_inputs import NoiseItem, find_noises, noise_root, reference
+from drsn_audio.datasets.mix_inputs import NoiseItem, find_noises, name_of, noise_root, reference
 from drsn_audio.datasets.mix_sources import NoisePart, Sources
 from drsn_audio.datasets.noise_draw import Recording, draw_noise
 from drsn_audio.errors import InputError
@@ -103,7 +103,7 @@ def noises_of(place: str | Path, root: str) -> tuple[dict[str, Noise], Path | No
         return {str(place): SyntheticNoise(str(place))}, None, [str(place)]
     kinds = find_noises(place)
     folder = noise_root(item for items in kinds.values() for item in items)
-    names = [f"{kind}: {item.id}" for kind, items in kinds.items() for item in items]
+    names = [f"{kind}: {name_of(item)}" for kind, items in kinds.items() for item in items]
     return {kind: RecordedNoise(items, root, folder) for kind, items in kinds.items()}, folder, names
 
 

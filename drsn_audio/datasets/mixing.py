@@ -18,6 +18,7 @@ from drsn_audio.datasets.mix_inputs import (
     find_noises,
     is_manifest,
     is_one_file,
+    name_of,
     noise_root,
     search_root,
     survey,
@@ -147,7 +148,7 @@ def _mixer(
             raise AudioError(f"{options.rooms}: no such rooms: name a folder or a manifest of responses, or {DRAWN!r}")
         rooms = [item for items in find_noises(options.rooms).values() for item in items]
         roots["rooms"] = noise_root(rooms)
-        inputs["rooms"] = _named([item.id for item in rooms])
+        inputs["rooms"] = _named([name_of(item) for item in rooms])
     if options.rooms == DRAWN:
         import pyroomacoustics  # noqa: F401  # else each utterance would fail for the lack of it
     sources = Sources({name: root for name, root in roots.items() if root})

@@ -13,6 +13,7 @@ from drsn_audio.audio import AudioError
 from drsn_audio.config import ConfigError, NoiseSource
 from drsn_audio.datasets.manifests import AudioStore, ManifestError, read_cuts
 from drsn_audio.datasets.noise_draw import Recording, draw_noise
+from drsn_audio.datasets.noise_names import noise_name
 from drsn_audio.datasets.shard_reader import draw_freely
 from drsn_audio.noise.level import rms_db
 
@@ -95,7 +96,7 @@ class NoisePool:
 
 
 def noise_source(cut: Cut) -> str:
-    return f"{cut.custom['noise_class']}/{cut.custom['source']}"
+    return noise_name(str(cut.custom["noise_class"]), str(cut.custom["source"]))
 
 
 def _chosen(source: NoiseSource, store: AudioStore) -> list[Cut]:

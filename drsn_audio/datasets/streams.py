@@ -21,6 +21,7 @@ import numpy as np
 from lhotse import Recording, SupervisionSegment
 from lhotse.audio import AudioSource
 from lhotse.cut import Cut, MonoCut
+from lhotse.utils import fastcopy
 
 from drsn_audio.audio import write_audio
 from drsn_audio.corpora.cuts import write_cuts
@@ -96,7 +97,9 @@ def whole_utterances(windows: Iterable[Cut]) -> list[Cut]:
     """Windows of utterances -> the utterances, in the order of their ids."""
     found: dict[str, Cut] = {}
     for cut in windows:
-        whole = cut.recording.to_cut().with_id(cut.recording.id)
+        recording, channels = cut.recording, cut.recording.num_channels
+        name = recording.id if channels == 1 else f"{recording.id}-{cut.channel}"
+        whole = fastcopy(cut, id=name, start=0.0, duration=recording.duration)
         whole.custom = dict(cut.custom)
         whole.supervisions = [replace(cut.supervisions[0], start=0.0, duration=whole.duration)]
         found.setdefault(whole.id, whole)

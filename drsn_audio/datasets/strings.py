@@ -123,7 +123,8 @@ class TrainingStrings(Dataset):
                     return said
                 at = 0
             speech[at : at + len(wave)] = wave
-            said.targets.append(self.units.encode(cut.supervisions[0].text)[0])
+            word = self.units.vocabulary.find(cut.supervisions[0].text or "") or UNKNOWN
+            said.targets.append(self.units.index[word])
             said.spans.append((at + start, at + end))
             said.names.append(cut.id)
             at += len(wave)
@@ -154,7 +155,7 @@ class TrainingStrings(Dataset):
 
     def _labels(self, text: str) -> list[int]:
         try:
-            return self.units.encode(text.lower())
+            return self.units.encode(text)
         except InputError:  # words that are none, and no label for them
             return []
 
@@ -182,7 +183,7 @@ def _recordings(
     for cuts, weight in zip(manifests, weights, strict=True):
         by_word: dict[str, list[int]] = {}
         for row, facts in enumerate(cut_facts(cuts)):
-            by_word.setdefault(facts.word if facts.word in units.index else UNKNOWN, []).append(row)
+            by_word.setdefault(units.vocabulary.find(facts.word or "") or UNKNOWN, []).append(row)
         for word, rows in by_word.items():
             found.setdefault(word, []).append((chosen(cuts, rows), weight))
     shares = {word: np.array([weight for _, weight in of_word]) for word, of_word in found.items()}

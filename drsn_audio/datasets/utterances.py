@@ -27,6 +27,7 @@ from drsn_audio.datasets.training_draws import SPEED_STEPS, TrainingDraws
 from drsn_audio.decoding.units import Units
 from drsn_audio.errors import InputError
 from drsn_audio.noise.speed import change_speed
+from drsn_audio.text import normalise_text
 
 __all__ = ["TrainingUtterances", "Utterance", "Utterances", "plan_by_seconds", "utterances"]
 
@@ -139,7 +140,8 @@ def unusable(facts: CutFacts, max_duration_s: float) -> Skipped | None:
     if facts.duration_s > max_duration_s:
         reason = f"is {facts.duration_s:.1f} s long, over data.max_duration_s={max_duration_s:g}: cut it at pauses"
         return Skipped(_path(facts), reason, "too long")
-    return None if facts.text else Skipped(_path(facts), "has no transcript", "empty transcript")
+    spoken = any(map(str.isalnum, facts.text)) or normalise_text(facts.text)
+    return None if spoken else Skipped(_path(facts), "has no transcript", "empty transcript")
 
 
 def _without_path(facts: CutFacts, units: Units, frame_s: float) -> Skipped | None:

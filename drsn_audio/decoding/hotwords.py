@@ -32,7 +32,10 @@ class Hotwords:
         self._loans: dict[tuple[tuple[str, ...], str], float] = {}
         writable = letters(units)
         for phrase, boost in boosts.items():
-            words = tuple((phrase if units.kind == "words" else phrase.upper()).split())
+            if units.kind == "words":
+                words = tuple(label or word for word, label in units.vocabulary.split(phrase))
+            else:
+                words = tuple(phrase.upper().split())
             if not words or not math.isfinite(boost):
                 raise InputError(f"hotword {phrase!r} with boost {boost}: give WORDS=NUMBER")
             for word in words:

@@ -92,7 +92,7 @@ def read_lexicon(path: str) -> list[str]:
         InputError: no such file, not UTF-8, or no words in it.
     """
     try:
-        words = [line.split()[0] for line in Path(path).read_text(encoding="utf-8").splitlines() if line.strip()]
+        words = [line.split()[0] for line in Path(path).read_text(encoding="utf-8-sig").splitlines() if line.strip()]
     except FileNotFoundError:
         raise InputError(f"{path}: no such lexicon: name a file with a word a line") from None
     except UnicodeDecodeError:

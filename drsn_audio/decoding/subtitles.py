@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import html
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import NamedTuple
 
 from drsn_audio.decoding.transcript import Word
 
@@ -15,6 +17,10 @@ CUE_LINES = 2
 CUE_S = 6.0
 LEAST_S = 1.0  # a cue stays for so long, unless the next one comes
 GAP_S = 0.08  # two frames of film between cues, so that the eye sees the change
+
+
+_TIMES = re.compile(r"(?:(\d+):)?(\d+):(\d+)[.,](\d+)\s*-->\s*(?:(\d+):)?(\d+):(\d+)[.,](\d+)")
+_TAGS = re.compile(r"<[^<>]*>|\{\\[^{}]*\}")  # of WebVTT and HTML, and {\an8} and the like
 
 
 @dataclass(frozen=True)
@@ -133,3 +139,27 @@ def _clock(milliseconds: int, point: str) -> str:
     minutes, seconds = divmod(seconds, 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours:02}:{minutes:02}:{seconds:02}{point}{milliseconds:03}"
+
+
+class ReadCue(NamedTuple):
+    """A cue of a file: its times and its text, in one line."""
+
+    start_s: float
+    end_s: float
+    text: str
+
+
+def parse_cues(text: str) -> Iterator[ReadCue]:
+    """Yield the cues of SubRip or WebVTT; numbers, names, settings, notes, styles and tags are left out."""
+    for block in re.split(r"\n[ \t]*\n", text):
+        lines = block.strip().split("\n")
+        for number, line in enumerate(lines[:2]):  # before the times may stand the number or name of the cue
+            if times := _TIMES.match(line.strip()):
+                hours, minutes, seconds, part, *end = times.groups()
+                said = html.unescape(_TAGS.sub("", " ".join(lines[number + 1 :])))
+                yield ReadCue(_seconds(hours, minutes, seconds, part), _seconds(*end), " ".join(said.split()))
+                break
+
+
+def _seconds(hours: str | None, minutes: str, seconds: str, part: str) -> float:
+    return 3600 * int(hours or 0) + 60 * int(minutes) + float(f"{seconds}.{part}")

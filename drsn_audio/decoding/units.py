@@ -1,6 +1,6 @@
 """What a CTC model writes with: words, characters, or the pieces of a SentencePiece model, and blank.
 
-Characters and pieces are of upper-case text, as LibriSpeech's is; words are taken as they are.
+Characters and pieces are of upper-case text, as LibriSpeech's is; words are those of `text.Vocabulary`.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from typing import Any
 
 from drsn_audio.errors import InputError
 from drsn_audio.labels import BLANK, UNKNOWN
+from drsn_audio.text import Vocabulary, in_vocabulary, to_letters
 
 KINDS = ("words", "characters", "sentencepiece")
 SPACE = "|"  # the character between two words
@@ -32,26 +33,43 @@ class Units:
             raise InputError(f"model.labels of a CTC model begin with {BLANK!r}, once: got {list(labels[:3])}")
         self.kind, self.labels, self.model = kind, list(labels), model
         self.index = {label: place for place, label in enumerate(labels)}
+        self.vocabulary = Vocabulary(labels if kind == "words" else ())
         self._pieces: Any = None
 
     def encode(self, text: str) -> list[int]:
-        """Text -> labels. Of words, those that are none become "unknown", where that is one.
+        """Text -> labels. Of words, those that are none become "unknown", where that is one; of characters and pieces,
+        a text that has no units is tried again without its punctuation and accents.
 
         Raises:
             InputError: what there is no unit for, named.
         """
         if self.kind == "words":
-            other = UNKNOWN in self.index
-            units = [UNKNOWN if other and word not in self.index else word for word in text.split()]
+            other = UNKNOWN if UNKNOWN in self.index else None
+            units = [label or other or word for word, label in self.vocabulary.split(text)]
         elif self.kind == "characters":
             units = list(SPACE.join(text.upper().split()))
         else:
             units = self._split(" ".join(text.upper().split()))
         lacking = sorted({unit for unit in units if unit not in self.index})
+        if lacking and self.kind != "words" and (letters := to_letters(text)) != text:
+            return self.encode(letters)
         if lacking:
             shown = ", ".join(map(repr, lacking[:5]))
             raise InputError(f"its text {text[:60]!r} holds {shown}, for which the model has no unit")
         return [self.index[unit] for unit in units]
+
+    def as_written(self, text: str) -> str:
+        """Return a text as the model can output it at best, to be compared with what it does: of words, those that are
+        none of its labels are "unknown", if that is one; of characters and pieces, upper case without punctuation.
+        """
+        return in_vocabulary(text, self.vocabulary) if self.kind == "words" else to_letters(text)
+
+    def outside(self, text: str) -> list[str]:
+        """Return the words of a text that the model cannot output."""
+        if self.kind == "words":
+            return [word for word, label in self.vocabulary.split(text) if label is None]
+        writable = set("".join(self.labels[1:]))
+        return [word for word in to_letters(text).split() if not writable.issuperset(word)]
 
     def text(self, labels: Sequence[int]) -> str:
         """Labels, none of them blank -> text."""

@@ -27,10 +27,13 @@ class Input(NamedTuple):
         """Tells it, and where it goes, from any other, whatever folder one stands in."""
         return f"{self.path.absolute()}#{self.cut['id'] if self.cut else ''}>{self.relative}"
 
-    def stamp(self) -> list[float] | None:
-        """Changes with the file, and with the part of it that is meant; None: it is not there."""
-        part = [self.cut["start"], self.cut["duration"]] if self.cut else []
-        return stamp_of(self.path, *part)
+    def stamp(self) -> list[float | str] | None:
+        """Changes with the file, and with what is meant of it; None: it is not there."""
+        if self.cut is None:
+            return stamp_of(self.path)
+        from drsn_audio.datasets.cut_parts import sound_key
+
+        return stamp_of(self.path, sound_key(self.cut, places=False))
 
     def sound(self, reader: AudioReader) -> tuple[int, int, Iterator[np.ndarray]]:
         """Rate in Hz, channels, and the samples [N, channels] of what is meant of a file, in blocks.
@@ -47,7 +50,7 @@ class Input(NamedTuple):
         return reader.sample_rate, reader.channels, reader.frames()
 
 
-def stamp_of(path: Path, *part: float) -> list[float] | None:
+def stamp_of(path: Path, *part: str) -> list[float | str] | None:
     """Bytes of a file, time of its change in ns, and `part`; None: it is not there."""
     try:
         status = os.stat(path)

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from rich.progress import Progress
 
-from drsn_audio.config import ConfigError, DataConfig, EvaluateConfig, config_to_dict
+from drsn_audio.config import WITHOUT_EFFECT, ConfigError, DataConfig, EvaluateConfig, config_to_dict
 from drsn_audio.datasets.manifests import AudioStore, file_sha256
 from drsn_audio.datasets.noise_pool import NoisePool
 from drsn_audio.evaluation.provenance import provenance
@@ -188,9 +188,9 @@ def _test_of(one: Candidate) -> dict[str, Any]:
 def _recipe(one: Candidate) -> dict[str, Any]:
     """The config without the seed, and without what leaves the trained weights alone."""
     config = config_to_dict(one.config)
-    for key in ("run", "seed", "evaluate"):
+    for key in ("seed", "evaluate", *WITHOUT_EFFECT[""]):
         del config[key]
-    for key in ("workers", "threads", "false_accept_rate"):
+    for key in ("false_accept_rate", *WITHOUT_EFFECT["train"]):
         del config["train"][key]
     return config
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from drsn_audio.datasets.noise_names import class_of
 from drsn_audio.evaluation.keyword import Trials
 from drsn_audio.labels import SILENCE, UNKNOWN
 from drsn_audio.metrics.calibration import reject, softmax
@@ -37,7 +38,7 @@ def by_noise_class(trials: Sequence[Trials]) -> list[dict[str, Any]]:
     for one in trials:
         if one.snr_db is None:
             continue
-        classes = np.array([source.split("/")[0] for source in one.noise_sources])
+        classes = np.array([class_of(source) for source in one.noise_sources])
         for name in sorted(set(classes)):
             of_class = classes == name
             found.append(

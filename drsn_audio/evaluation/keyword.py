@@ -17,12 +17,14 @@ from torch.utils.data import DataLoader
 from drsn_audio.datasets.batch import collate
 from drsn_audio.datasets.keyword import Clip, EvaluationClips, fit_clip
 from drsn_audio.datasets.manifests import AudioStore, ManifestError, load_cut
+from drsn_audio.datasets.noise_names import mixed_noise
 from drsn_audio.datasets.noise_pool import NoisePool
 from drsn_audio.evaluation.journal import Journal, answers, digest, packed, unpacked
 from drsn_audio.evaluation.shares import joined, share
 from drsn_audio.metrics.keyword import accuracy
 from drsn_audio.models.model import AudioModel
 from drsn_audio.processes import ALONE, Processes
+from drsn_audio.text import normalise_text
 
 
 @dataclass(frozen=True)
@@ -222,7 +224,7 @@ def run_mixed_trials(
             logits,
             np.array([clip.target for clip in group]),
             np.array([clip.speaker for clip in group]),
-            np.array([_custom(clip).get("noise_source") or "" for clip in group]),
+            np.array([mixed_noise(_custom(clip)) for clip in group]),
             np.array([said(clip) for clip in group]),
         )
         for ((kind, snr), group), logits in zip(groups.items(), of_groups, strict=True)
@@ -230,8 +232,8 @@ def run_mixed_trials(
 
 
 def said(clip: Clip) -> str:
-    """The word of a clip; "" where nobody speaks."""
-    return clip.cut.supervisions[0].text if clip.cut else ""
+    """Return the word of a clip as it is compared; "" where nobody speaks."""
+    return normalise_text(clip.cut.supervisions[0].text) if clip.cut else ""
 
 
 def _custom(clip: Clip) -> dict[str, Any]:

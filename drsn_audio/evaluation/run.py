@@ -15,13 +15,14 @@ from drsn_audio.datasets.manifests import AudioStore, ManifestError, file_sha256
 from drsn_audio.datasets.noise_pool import NoisePool
 from drsn_audio.evaluation.details import by_noise_class, keywords_alone, other_words, rejection
 from drsn_audio.evaluation.journal import Journal
-from drsn_audio.evaluation.keyword import Trials, run_mixed_trials, run_trials
+from drsn_audio.evaluation.keyword import Trials, run_mixed_trials, run_trials, said
 from drsn_audio.evaluation.provenance import provenance
-from drsn_audio.labels import SILENCE
+from drsn_audio.labels import SILENCE, UNKNOWN
 from drsn_audio.metrics.bootstrap import bootstrap_mean
 from drsn_audio.metrics.keyword import confusion_matrix
 from drsn_audio.models.model import AudioModel, count_multiply_adds, count_parameters
 from drsn_audio.processes import ALONE, Processes
+from drsn_audio.text import count_outside, normalise_text
 
 
 def evaluate_keywords(
@@ -113,6 +114,7 @@ def describe_run(
             "manifest": ", ".join(map(str, manifests)),
             "sha256": "+".join(file_sha256(path) for path in manifests),
             "utterances": sum(clip.cut is not None for clip in clips),
+            "outside_vocabulary": count_outside(_outside(clip, labels) for clip in clips),
             "speakers": count_speakers([clip.speaker for clip in clips]),
             "noise": [describe_noise(source) for source in noise],
         },
@@ -121,6 +123,13 @@ def describe_run(
         "noise_classes": by_noise_class(trials),
         "other_words": other_words(trials, labels),
     }
+
+
+def _outside(clip: Clip, labels: Sequence[str]) -> list[str]:
+    """Return the word of a clip where it is none of the labels, "unknown" itself being one."""
+    word = said(clip)
+    unknown = clip.cut is not None and labels[clip.target] == UNKNOWN and word != normalise_text(UNKNOWN)
+    return [word] if unknown else []
 
 
 def check_settings(evaluate: EvaluateConfig) -> None:

@@ -12,7 +12,8 @@ from lhotse.cut import Cut
 from rich.progress import Progress
 
 from drsn_audio.audio import AudioReader
-from drsn_audio.datasets.manifests import ManifestError, read_cuts
+from drsn_audio.datasets.cut_parts import is_whole
+from drsn_audio.datasets.manifests import ManifestError, load_cut, read_cuts
 from drsn_audio.metrics.streaming import Spoken, shifted_thresholds
 from drsn_audio.models.model import AudioModel
 from drsn_audio.streaming import probabilities as posterior
@@ -26,7 +27,10 @@ SHIFTS = tuple(float(shift) for shift in np.arange(-4, 8.01, 0.25))
 
 
 class TrialStream(NamedTuple):
-    """One stream, of a manifest that `drsn_audio.datasets.streams` wrote."""
+    """One stream, of a manifest that `drsn_audio.datasets.streams` wrote.
+
+    part: where the stream is not all of a file, its cut.
+    """
 
     id: str
     path: Path
@@ -35,6 +39,7 @@ class TrialStream(NamedTuple):
     noise_kind: str
     snr_db: float | None
     spoken: list[Spoken]
+    part: Cut | None = None
 
 
 class Answers(NamedTuple):
@@ -67,7 +72,8 @@ def read_streams(manifests: Sequence[str | Path]) -> list[TrialStream]:
         ]
         path = Path(cut.recording.sources[0].source)
         kind, snr_db = custom["noise_kind"], custom["snr_db"]
-        streams.append(TrialStream(cut.id, path, cut.duration / 3600, custom["content"], kind, snr_db, spoken))
+        part = None if is_whole(cut.to_dict()) else cut
+        streams.append(TrialStream(cut.id, path, cut.duration / 3600, custom["content"], kind, snr_db, spoken, part))
     return streams
 
 
@@ -86,6 +92,9 @@ def hear(
     """
     answers = []
     for stream in progress.track(streams, description="listen") if progress else streams:
+        if stream.part is not None:
+            answers.append(answer(iter([load_cut(stream.part, sample_rate)])))
+            continue
         with AudioReader(stream.path) as reader:
             answers.append(answer(reader.blocks(sample_rate)))
     return answers

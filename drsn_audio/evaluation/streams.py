@@ -2,7 +2,8 @@
 
 {"schema": 1, "kind": "streams", "command", "commit", "date", "versions", "machine", "seed", "tolerance_s", "burst_s",
  "model": {"name", "labels", ...}, "detector": its config, or null,
- "data": {"manifest", "sha256", "streams", "hours", "speakers"},
+ "data": {"manifest", "sha256", "streams", "hours", "speakers",
+          "outside_vocabulary": of the words that are said, see `text.count_outside`},
  "conditions": [{"noise_kind": "clean" | kind | "mean" (over the kinds), "snr_db": null where clean,
                  "keywords", "misses", "accuracy", "low", "high": shares of 1, null where there is no interval,
                  "speakers", "noise_recordings"; and, but for the mean:
@@ -39,7 +40,7 @@ from drsn_audio.evaluation.stream_facts import (
     group_conditions,
 )
 from drsn_audio.metrics import streaming as metrics
-from drsn_audio.metrics.streaming import Matches
+from drsn_audio.metrics.streaming import Matches, outside_keywords
 from drsn_audio.models.model import AudioModel, count_parameters
 from drsn_audio.processes import ALONE, Processes
 from drsn_audio.streaming.detector import DetectorConfig
@@ -121,6 +122,7 @@ def describe_streams(
             "streams": len(streams),
             "hours": sum(stream.hours for stream in streams),
             "speakers": len({said.speaker for stream in streams for said in stream.spoken}),
+            "outside_vocabulary": outside_keywords(answers.keywords, (said for one in streams for said in one.spoken)),
         },
         "conditions": found + describe_means(noisy, at[0.0], sampling),
         "keyword_free": describe_keyword_free(free, streams, at[0.0]),

@@ -5,6 +5,7 @@
  "model": {"name", "shrinkage", "pool", "parameters", "multiply_adds_per_s": of sound, "units", "labels": [K],
            "decoder": {"kind": "greedy" | ..., its settings}, "checkpoint": {...}},
  "data": {"manifest", "sha256", "utterances", "speakers", "words", "left_out": [{"fault", "utterances", "first"}],
+          "outside_vocabulary": see `text.count_outside`; null where that is not known,
           "noise": [{"manifest", "sha256", "folds", "kinds", "recordings"}]},
  "conditions": [{"noise_kind": "clean" | kind | "mean" (over the kinds), "snr_db": null where clean,
                  "wer", "low", "high", "cer", "cer_low", "cer_high": shares of 1 that can exceed 1, null bounds where
@@ -31,6 +32,7 @@ from drsn_audio.config import ConfigError, DataConfig, EvaluateConfig, NoiseSour
 from drsn_audio.corpora.cuts import Skipped
 from drsn_audio.datasets.cut_list import chosen, cut_facts
 from drsn_audio.datasets.manifests import AudioStore, ManifestError, check_level, file_sha256, read_cuts
+from drsn_audio.datasets.noise_names import mixed_noise
 from drsn_audio.datasets.noise_pool import NoisePool
 from drsn_audio.datasets.utterances import unusable
 from drsn_audio.decoding.units import Units
@@ -41,6 +43,7 @@ from drsn_audio.evaluation.transcription_facts import by_noise_class, summarise,
 from drsn_audio.evaluation.transcripts import Transcripts, run_transcripts
 from drsn_audio.models.model import AudioModel, count_multiply_adds, count_parameters
 from drsn_audio.processes import ALONE, Processes
+from drsn_audio.text import count_outside, normalise_text
 
 Decode = Callable[[np.ndarray], str]  # log-probabilities [T', K] of an utterance -> text
 # Of test speech nothing may be left out that training leaves out for its length, only what takes too much memory.
@@ -122,6 +125,7 @@ def evaluate_transcription(
     facts = describe_transcription(
         described, manifests, noise, cuts, written, evaluate, level=level, draws=draws, left_out=left_out
     )
+    facts["data"]["outside_vocabulary"] = count_outside(units.outside(one.text) for one in cut_facts(cuts))
     if beside is not None:
         resampling = {"seed": evaluate.seed, "replicates": evaluate.replicates}
         facts["differences"] = word_differences(written, beside, **resampling)
@@ -154,8 +158,9 @@ def describe_transcription(
             "sha256": "+".join(file_sha256(path) for path in manifests),
             "utterances": len(cuts),
             "speakers": len({cut.supervisions[0].speaker or cut.id for cut in cuts}),
-            "words": sum(len(cut.supervisions[0].text.split()) for cut in cuts),
+            "words": sum(len(normalise_text(one.text).split()) for one in cut_facts(cuts)),
             "left_out": _count_faults(left_out),
+            "outside_vocabulary": None,
             "noise": [describe_noise(source) for source in noise],
         },
         "conditions": summarise(transcripts, seed=evaluate.seed, replicates=evaluate.replicates),
@@ -201,7 +206,7 @@ def _by_condition(cuts: Sequence[Cut]) -> dict[tuple[str, float | None], list[Cu
 
 
 def _as_mixed(written: Transcripts, cuts: Sequence[Cut], noise_kind: str, snr_db: float | None) -> Transcripts:
-    sources = {cut.id: (cut.custom or {}).get("noise_source") or "" for cut in cuts}
+    sources = {cut.id: mixed_noise(cut.custom or {}) for cut in cuts}
     return dataclasses.replace(
         written, noise_kind=noise_kind, snr_db=snr_db, noise_sources=[sources[name] for name in written.ids]
     )

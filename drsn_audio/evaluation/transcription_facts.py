@@ -8,9 +8,11 @@ from typing import Any
 
 import numpy as np
 
+from drsn_audio.datasets.noise_names import class_of
 from drsn_audio.evaluation.transcripts import Transcripts
 from drsn_audio.metrics.bootstrap import Interval, bootstrap_difference, bootstrap_mean
-from drsn_audio.metrics.wer import ErrorCounts, character_errors, confusions, plain, word_errors
+from drsn_audio.metrics.wer import ErrorCounts, character_errors, confusions, word_errors
+from drsn_audio.text import normalise_text
 
 MOST_CONFUSED = 20  # of each kind, for each condition
 
@@ -30,7 +32,7 @@ def by_noise_class(transcripts: Sequence[Transcripts]) -> list[dict[str, Any]]:
         if one.snr_db is None:
             continue
         errors = word_errors(one.references, one.hypotheses)
-        classes = np.array([source.split("/")[0] for source in one.noise_sources])
+        classes = np.array([class_of(source) for source in one.noise_sources])
         for name in sorted(set(classes)):
             part = ErrorCounts(errors.by_utterance[classes == name])
             found.append(
@@ -140,7 +142,7 @@ def _condition(group: Sequence[Transcripts], name: str, seed: int, replicates: i
 def _confused(said: Sequence[str], written: Sequence[str]) -> dict[str, list[dict[str, Any]]]:
     """The words most often taken for others, left out and put in; "of" is how often the word was said."""
     found = confusions(said, written)
-    times = Counter(word for text in said for word in plain(text).split())
+    times = Counter(word for text in said for word in normalise_text(text).split())
     return {
         "substituted": [
             {"said": word, "written": other, "times": count, "of": times[word]}

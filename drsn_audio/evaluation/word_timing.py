@@ -40,7 +40,7 @@ def find_lags(
     heard = [TimedWord(units.labels[spike.label], (spike.first + 1) * frame_s) for spike in spikes]
     ended = [TimedWord(word, end) for word, _, end in said]
     return [
-        Lag(said[place][0], heard[at].time_s - said[place][1], heard[at].time_s - said[place][2])
+        Lag(heard[at].text, heard[at].time_s - said[place][1], heard[at].time_s - said[place][2])
         for place, at in match_words(ended, heard, WITHIN_S)
     ]
 

@@ -27,6 +27,7 @@ from drsn_audio.live.stopping import Stopped, Stopper
 from drsn_audio.streaming.detector import Detector, DetectorConfig
 from drsn_audio.streaming.event import Event
 from drsn_audio.streaming.writer import TAIL_S, Writer
+from drsn_audio.text import Vocabulary
 
 log = logging.getLogger("drsn_audio")
 
@@ -184,9 +185,10 @@ def change_thresholds(config: DetectorConfig, given: Sequence[str], shift: float
             raise InputError(f"--threshold {text}: give a probability, or WORD=PROBABILITY") from None
         if not 0 < threshold < 1:
             raise InputError(f"--threshold {text}: give a probability between 0 and 1")
-        if named and word not in thresholds:
+        keyword = Vocabulary(thresholds).find(word)
+        if named and keyword is None:
             raise InputError(f"--threshold {text}: the model's keywords are {', '.join(thresholds)}")
-        thresholds.update({word: threshold} if named else dict.fromkeys(thresholds, threshold))
+        thresholds.update({keyword: threshold} if keyword else dict.fromkeys(thresholds, threshold))
     if not math.isfinite(shift):
         raise InputError(f"--threshold-shift {shift}: give a number of log-odds, such as 0.5")
     if shift:
@@ -218,9 +220,12 @@ def summarise(figures: dict[str, Any], options: argparse.Namespace) -> None:
     if "reference" in figures:
         from drsn_audio.live.reference import reference_lines
         from drsn_audio.live.said import word_lines
+        from drsn_audio.text import outside_line
 
         lines = word_lines if "wer" in figures["reference"] else reference_lines
         print("\n".join(lines(figures["reference"])), flush=True)
+        if line := outside_line(figures["reference"]["outside_vocabulary"], "words are some"):
+            log.info("%s", line)
 
 
 def summary_line(figures: dict[str, Any]) -> str:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Collection, Sequence
-from pathlib import Path
 from typing import Any
 
 from drsn_audio.errors import InputError
@@ -16,9 +15,11 @@ from drsn_audio.metrics.streaming import (
     claimable_rate,
     latency,
     match_events,
+    outside_keywords,
     poisson_interval,
 )
 from drsn_audio.streaming.event import Event
+from drsn_audio.text import read_text
 
 
 def read_reference(path: str, sound: str) -> list[Spoken]:
@@ -34,12 +35,8 @@ def read_reference(path: str, sound: str) -> list[Spoken]:
 
     if path.endswith((".jsonl", ".jsonl.gz")):
         return _of_manifest(path, sound)
-    try:
-        lines = Path(path).read_text(encoding="utf-8-sig").splitlines()
-    except UnicodeDecodeError:
-        raise InputError(f"{path}: not text: give lines of start, end and word, or a manifest (.jsonl.gz)") from None
     spoken = []
-    for number, line in enumerate(lines, 1):
+    for number, line in enumerate(read_text(path).split("\n"), 1):
         # Below a label with a frequency range, Audacity writes it in a line that begins with a backslash.
         if line.strip() and not line.startswith(("#", "\\")):
             spoken.append(_word(line, f"{path}, line {number}"))
@@ -66,10 +63,17 @@ def _of_manifest(path: str, sound: str) -> list[Spoken]:
         found = streams if len(streams) == 1 else []
     else:
         found = [stream for stream in streams if os.path.realpath(stream.path) == os.path.realpath(sound)]
+    # Channels, or parts, of one file: all of it is heard.
     if not found:
         names = f"{len(streams)} others, e.g. {streams[0].path}"
         raise InputError(f"{path}: says nothing of {sound}, but of {names}: name one of them, or its own manifest")
-    return found[0].spoken
+    spoken = [
+        said._replace(start_s=said.start_s + begin_s, end_s=said.end_s + begin_s)
+        for stream in found
+        for begin_s in [stream.part.start if stream.part else 0.0]
+        for said in stream.spoken
+    ]
+    return sorted(spoken, key=lambda said: said.start_s)
 
 
 def judge(
@@ -80,7 +84,8 @@ def judge(
     None: accuracy without keywords, latencies without hits, `claimed` where so few false alarms show no rate (below
     3 / hours), and all rates where nothing was heard. low, high: of the false alarms an hour, exact, 95 %.
     """
-    matches = match_events(events, [said for said in spoken if said.end_s <= heard_s + ROUNDING_S], keywords)
+    heard = [said for said in spoken if said.end_s <= heard_s + ROUNDING_S]
+    matches = match_events(events, heard, keywords)
     hits, misses, alarms = len(matches.hits), len(matches.misses), len(matches.false_alarms)
     hours = heard_s / 3600
     late = latency(matches.hits)
@@ -96,6 +101,7 @@ def judge(
         "claimed": claimable_rate(alarms, hours) if hours else None,
         "latency_median_s": late.median_s if hits else None,
         "latency_p95_s": late.p95_s if hits else None,
+        "outside_vocabulary": outside_keywords(keywords, heard),
     }
 
 

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Sequence
-from pathlib import Path
 from typing import Any, NamedTuple
 
+from drsn_audio.decoding.subtitles import parse_cues
 from drsn_audio.decoding.units import Units
 from drsn_audio.errors import InputError
 from drsn_audio.metrics.streaming import ROUNDING_S
-from drsn_audio.metrics.wer import in_vocabulary, word_errors
+from drsn_audio.metrics.wer import word_errors
 from drsn_audio.streaming.event import Event
+from drsn_audio.text import count_outside, normalise_text, read_text
 
 
 class Said(NamedTuple):
@@ -40,12 +41,13 @@ def read_said(path: str, sound: str) -> list[Said]:
 
 def judge_words(events: Iterable[Event], said: Sequence[Said], units: Units, heard_s: float) -> dict[str, Any]:
     """Errors of the words that were written in the first heard_s seconds, JSON-able; words that ended later were not
-    said. Of a model of words, others are "unknown", if it has that. accuracy is 1 - WER; both None where nothing was
-    said.
+    said. What is said is compared as the model can output it at best, see `Units.as_written`. accuracy is 1 - WER; both
+    None where nothing was said.
     """
     reference = " ".join(word for word, end_s in said if end_s <= heard_s + ROUNDING_S)
-    if units.kind == "words":
-        reference = in_vocabulary(reference, units.labels)
+    outside = units.outside(reference)
+    known: list[list[str]] = [[]] * (len(normalise_text(reference).split()) - len(outside))
+    reference = units.as_written(reference)
     errors = word_errors([reference], [" ".join(event.label for event in events if event.kind == "final")])
     return {
         "words": errors.length,
@@ -55,6 +57,7 @@ def judge_words(events: Iterable[Event], said: Sequence[Said], units: Units, hea
         "insertions": errors.insertions,
         "wer": errors.rate if errors.length else None,
         "accuracy": 1 - errors.rate if errors.length else None,
+        "outside_vocabulary": count_outside([*([word] for word in outside), *known]),
     }
 
 
@@ -68,10 +71,10 @@ def word_lines(figures: dict[str, Any]) -> list[str]:
 
 
 def _of_text(path: str) -> list[Said]:
-    try:
-        lines = Path(path).read_text(encoding="utf-8-sig").splitlines()
-    except UnicodeDecodeError:
-        raise InputError(f"{path}: not text in UTF-8: give what was said, or a manifest (.jsonl.gz)") from None
+    text = read_text(path)
+    if path.endswith((".srt", ".vtt")):
+        return [Said(word, cue.end_s) for cue in parse_cues(text) for word in cue.text.split()]
+    lines = text.split("\n")
     return [said for line in lines if not line.startswith(("#", "\\")) for said in _of_line(line)]
 
 

@@ -11,6 +11,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from drsn_audio.text import Vocabulary, count_outside, normalise_text
+
 TOLERANCE_S = 0.5
 BURST_S = 1.0
 ROUNDING_S = 1e-9  # times are sums of frames
@@ -63,12 +65,18 @@ def match_events(
     there can be. What hits nothing is a false alarm, unless an event of the same label, hit or not, came no more than
     burst_s before: a burst counts once. An event ahead of the word is a false alarm even if a later one hits.
 
-    Words and events that are none of the keywords are passed over.
+    Words are compared as `normalise_text` gives them, and carry the keyword's own spelling in what is returned. Words
+    and events that are none of the keywords are passed over.
     """
+    known = Vocabulary(keywords)
+    named = ((word, known.find(word.word)) for word in spoken)
     ordered = sorted(
         (event for event in events if event.label in keywords), key=lambda event: (event.time, event.label)
     )
-    words = sorted((word for word in spoken if word.word in keywords), key=lambda word: (word.start_s, word.end_s))
+    words = sorted(
+        (word._replace(word=keyword) for word, keyword in named if keyword is not None),
+        key=lambda word: (word.start_s, word.end_s),
+    )
     hit_by: dict[int, Any] = {}
     false_alarms = []
     for event, first in zip(ordered, _begin_bursts(ordered, burst_s), strict=True):
@@ -85,6 +93,13 @@ def match_events(
             false_alarms.append(event)
     hits = [(hit_by[index], word) for index, word in enumerate(words) if index in hit_by]
     return Matches(hits, [word for index, word in enumerate(words) if index not in hit_by], false_alarms)
+
+
+def outside_keywords(keywords: Collection[str], spoken: Iterable[Spoken]) -> dict[str, Any]:
+    """Count the words that are none of the keywords, as `text.count_outside` does."""
+    known = Vocabulary(keywords)
+    words = (word.word for word in spoken)
+    return count_outside([normalise_text(word)] if known.find(word) is None else [] for word in words)
 
 
 def merge_bursts(events: Iterable[Any], burst_s: float = BURST_S) -> list[Any]:

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from drsn_audio.labels import UNKNOWN
-
-APOSTROPHES = str.maketrans({"\u2019": "'", "\u02bc": "'"})
+from drsn_audio.text import normalise_text
 
 
 @dataclass(frozen=True)
@@ -76,25 +74,8 @@ class Confusions(NamedTuple):
     inserted: Counter[str]
 
 
-def plain(text: str) -> str:
-    """How texts are compared: in lower case, with single spaces and the typewriter's apostrophe.
-
-    "LEFT  Stop" is "left stop" then. Nothing else is changed: punctuation counts, as do hyphens.
-    """
-    return " ".join(text.translate(APOSTROPHES).lower().split())
-
-
-def in_vocabulary(text: str, vocabulary: Collection[str]) -> str:
-    """As a model of these words can write it at best: other words become "unknown", where that is one of them."""
-    words = plain(text).split()
-    if UNKNOWN not in vocabulary:
-        return " ".join(words)
-    known = {plain(word) for word in vocabulary}
-    return " ".join(word if word in known else UNKNOWN for word in words)
-
-
 def word_errors(references: Sequence[str], hypotheses: Sequence[str]) -> ErrorCounts:
-    """What was said and what was written, n texts each, compared as `plain` gives them -> counts of words.
+    """What was said and what was written, n texts each, compared as `normalise_text` gives them -> counts of words.
 
     Raises:
         ValueError: not as many hypotheses as references.
@@ -136,7 +117,7 @@ def _align(references: Sequence[str], hypotheses: Sequence[str], characters: boo
     except ImportError:
         raise ModuleNotFoundError("error rates need jiwer: pip install 'drsn-audio[score]'", name="jiwer") from None
     process = jiwer.process_characters if characters else jiwer.process_words
-    return process([plain(text) for text in references], [plain(text) for text in hypotheses])
+    return process(list(map(normalise_text, references)), list(map(normalise_text, hypotheses)))
 
 
 def _counts(references: Sequence[str], hypotheses: Sequence[str], characters: bool) -> ErrorCounts:

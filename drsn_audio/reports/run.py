@@ -3,7 +3,7 @@
 {"schema": 1, "command", "commit", "date": ISO 8601, "seed", "level": "p56" | "rms",
  "draws": noise draws a clip, "versions": {name: version},
  "model": {"name", "shrinkage", "parameters", "multiply_adds", "labels": [K]},
- "data": {"manifest", "sha256", "utterances", "speakers",
+ "data": {"manifest", "sha256", "utterances", "speakers", "outside_vocabulary": see `text.count_outside`,
           "noise": [{"manifest", "sha256", "folds": [...], "kinds": [...], "recordings"}]},
  "conditions": [{"noise_kind": "clean" | kind | "mean" (over the kinds), "snr_db": null where clean,
                  "accuracy", "low", "high": shares of 1; null bounds where there is no interval,

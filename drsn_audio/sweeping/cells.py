@@ -9,19 +9,22 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from drsn_audio.config import ConfigError, ExperimentConfig, config_from_dict, config_to_dict, load_config
+from drsn_audio.config import (
+    WITHOUT_EFFECT,
+    ConfigError,
+    ExperimentConfig,
+    config_from_dict,
+    config_to_dict,
+    load_config,
+)
 from drsn_audio.errors import InputError
 from drsn_audio.files import write_whole
 from drsn_audio.sweeping.config import Sweep
 from drsn_audio.sweeping.grid import Labels, cell_name, overrides_of
 
 SCHEMA = 1
-# What a run may differ in and be the same run: its place, and what changes no weight, or no more than rounding does.
-IGNORED = {
-    "": ["run", "resume"],
-    "train": "workers threads device checkpoint_minutes checkpoint_steps checkpoints explosion picture_epochs".split(),
-    "evaluate": ["batch_size"],
-}
+# What a run may differ in and be the same run.
+IGNORED = {**WITHOUT_EFFECT, "evaluate": ("batch_size",)}
 SUMMARY = "sweep"  # sweep.json and sweep.md, beside the cells' files
 
 

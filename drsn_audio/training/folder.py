@@ -11,7 +11,15 @@ from typing import Any, BinaryIO
 
 from accelerate import Accelerator
 
-from drsn_audio.config import ConfigError, DataConfig, ExperimentConfig, config_to_dict, config_to_yaml, load_config
+from drsn_audio.config import (
+    WITHOUT_EFFECT,
+    ConfigError,
+    DataConfig,
+    ExperimentConfig,
+    config_to_dict,
+    config_to_yaml,
+    load_config,
+)
 from drsn_audio.datasets.manifests import file_sha256
 from drsn_audio.datasets.shard_index import INDEX
 from drsn_audio.errors import InputError
@@ -21,12 +29,8 @@ from drsn_audio.reports.runs import flat
 from drsn_audio.training.resume import Position, resumable
 
 NAME = "training.json"
-# What may differ between the parts of one training: it changes no weight, or no more than rounding does.
-FREE_OF_TRAIN = (
-    "workers", "threads", "device", "checkpoint_minutes", "checkpoint_steps", "checkpoints", "explosion",
-    "picture_epochs",
-)  # fmt: skip
-FREE = ("run", "resume", *(f"train.{key}" for key in FREE_OF_TRAIN))
+# What may differ between the parts of one training.
+FREE = tuple(f"{part}.{key}".lstrip(".") for part, keys in WITHOUT_EFFECT.items() for key in keys)
 
 
 class RunFolder:

@@ -26,6 +26,7 @@ from drsn_audio.metrics.streaming import least_rate, poisson_interval
 from drsn_audio.metrics.thresholds import choose_thresholds
 from drsn_audio.models.checkpoint import load_checkpoint
 from drsn_audio.streaming.detector import DetectorConfig
+from drsn_audio.text import Vocabulary
 
 THRESHOLDS = 1 / (1 + np.exp(-np.arange(-3, 9.01, 0.25)))  # even in log-odds: 0.05 to 0.9999
 SMOOTHING_S = (0.16, 0.24, 0.4, 0.56)
@@ -82,7 +83,8 @@ def choose(
     """
     keywords = [label for label in labels if label not in (SILENCE, UNKNOWN)]
     hours = sum(stream.hours for stream in streams if stream.content != WORDS)
-    said = sum(word.word in keywords for stream in streams for word in stream.spoken)
+    known = Vocabulary(keywords)
+    said = sum(known.find(word.word) is not None for stream in streams for word in stream.spoken)
     if not said:
         raise ConfigError(
             f"none of the keywords ({', '.join(keywords)}) is said in these streams: add streams of words"

@@ -19,6 +19,7 @@ from drsn_audio.decoding.transcript import Transcript
 from drsn_audio.errors import BAD_INPUT, InputError, one_line
 from drsn_audio.hearing import MIN_DURATION_S, Hearing
 from drsn_audio.processes import ALONE, Processes
+from drsn_audio.text import outside_line
 from drsn_audio.transcribing.inputs import Input, find_inputs
 from drsn_audio.transcribing.journal import Journal
 from drsn_audio.transcribing.options import SUBTITLES, given_of_beam
@@ -45,7 +46,7 @@ def run(options: argparse.Namespace, model: Transcriber, processes: Processes = 
     """
     beam = beam_config(options, model)
     references = read_references(options.reference, options.paths) if options.reference else References()
-    score = Score(references, model.as_written) if options.reference else None
+    score = Score(references, model.as_written, model.units.outside) if options.reference else None
     shown = not options.quiet and sys.stderr.isatty()
     hearing = Hearing(model.sample_rate)
     with ProgressLine(shown) as line, journal_of(options, model, beam, processes) as journal:
@@ -189,6 +190,8 @@ class _Work:
             self._print(json.dumps({"kind": "reference", **figures}))
         else:
             self._print("\n".join(score_lines(figures)))
+        if line := outside_line(figures["outside_vocabulary"]):
+            log.info("%s", line)
 
     def _print(self, text: str, end: str = "\n") -> None:
         self._line.clear()

@@ -39,14 +39,18 @@ class Input:
         """Tells it from any other, whatever folder one stands in."""
         return f"{self.path.absolute()}#{self.id}" if self.cut else str(self.path.absolute())
 
-    def stamp(self) -> list[float] | None:
-        """Changes with the file: bytes, time of its change, and the part of it that is meant; None: it is not there."""
+    def stamp(self) -> list[float | str] | None:
+        """Changes with the file: bytes, time of its change, and what is meant of it; None: it is not there."""
         try:
             status = os.stat(self.path)
         except OSError:
             return None
-        part = [self.cut["start"], self.cut["duration"]] if self.cut else []
-        return [status.st_size, status.st_mtime_ns, *part]
+        stamp: list[float | str] = [status.st_size, status.st_mtime_ns]
+        if self.cut is None:
+            return stamp
+        from drsn_audio.datasets.cut_parts import sound_key
+
+        return [*stamp, sound_key(self.cut, places=False)]
 
 
 def is_one_file(place: str) -> bool:

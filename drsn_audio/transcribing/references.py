@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import math
 import os
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from drsn_audio.audio import EXTENSIONS
+from drsn_audio.decoding.subtitles import parse_cues
 from drsn_audio.errors import InputError
+from drsn_audio.text import count_outside, parse_transcripts, read_text
 from drsn_audio.transcribing.inputs import Input
 
-LISTS = ".trans.txt"  # a line for each utterance: its id, its text
+LISTS = (".trans.txt", ".csv", ".tsv")  # a line for each utterance: its id, its text
+ID_COLUMNS = ("id", "utterance", "path", "file", "filename", "wav_filename", "audio")
+TEXT_COLUMNS = ("text", "transcript", "transcription", "sentence", "words")
 
 
 class References:
@@ -53,7 +60,8 @@ class References:
 
 def read_references(place: str, sounds: Sequence[str]) -> References:
     """A manifest (.jsonl, .jsonl.gz); a folder, searched in depth for .trans.txt and for a .txt named as each sound; a
-    .trans.txt; or the text of the one file that `sounds`, the places to be transcribed, are.
+    list of ids and texts, see `is_list`; or the text or subtitles (.srt, .vtt) of the one file that `sounds`, the
+    places to be transcribed, are.
 
     Raises:
         InputError: nothing there, or no text in it; a file that is not UTF-8; one text for several sounds.
@@ -66,14 +74,14 @@ def read_references(place: str, sounds: Sequence[str]) -> References:
             _read_file(path, Path(place), found)
         if not found.files:
             raise InputError(f"{place}: holds no .trans.txt and no .txt: name the folder of the texts")
-    elif place.endswith(LISTS):
+    elif is_list(place):
         _read_file(Path(place), Path(place).parent, found)
     else:
         from drsn_audio.transcribing.inputs import is_one_file
 
         if len(sounds) > 1 or not is_one_file(sounds[0]):
             raise InputError(f"{place}: one text of several sounds: name a folder of texts, or a manifest")
-        found.only = _read(Path(place))
+        found.only = _text(Path(place))
         found.files.add(Path(place).resolve())
     return found
 
@@ -100,39 +108,60 @@ def _texts(folder: Path) -> Iterator[Path]:
 
 def _read_file(path: Path, folder: Path, found: References) -> None:
     found.files.add(path.resolve())
-    text = _read(path)
-    if not path.name.endswith(LISTS):
-        found.add_place(path, folder, text)
-        return
-    for line in text.splitlines():
-        id, _, said = line.partition(" ")
-        if id:
-            found.add(id, said.strip(), str(path))
+    if is_list(path):
+        for id, text in _lines(path):
+            found.add(id, text, str(path))
+            if Path(id).suffix.lower() in EXTENSIONS:  # of a list of files
+                found.add(Path(id).stem, text, str(path))
+    else:
+        found.add_place(path, folder, _text(path))
 
 
-def _read(path: Path) -> str:
-    if os.path.exists(path) and not os.path.isfile(path):  # opening a pipe would wait for its writer
-        raise InputError(f"{path}: is a pipe or a device: write the text to a file first")
-    try:
-        return path.read_text(encoding="utf-8-sig")
-    except UnicodeDecodeError:
-        raise InputError(f"{path}: not UTF-8 text: convert it, e.g. iconv -f latin1 -t utf-8") from None
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror}): check the path and its permissions") from None
+def is_list(path: str | Path) -> bool:
+    """Whether a file is a list of ids and texts: .trans.txt, .csv, .tsv, or Kaldi's, which is called "text"."""
+    return Path(path).name == "text" or str(path).endswith(LISTS)
+
+
+def _lines(path: Path) -> Iterator[tuple[str, str]]:
+    """Yield ids and texts of a list. Raises InputError for a .csv without columns of both."""
+    text = read_text(path)
+    if path.suffix in (".csv", ".tsv"):
+        table = csv.DictReader(io.StringIO(text), delimiter="," if path.suffix == ".csv" else "\t")
+        names = {(name or "").strip().lower(): name for name in table.fieldnames or ()}
+        id, said = (next((names[one] for one in of if one in names), None) for of in (ID_COLUMNS, TEXT_COLUMNS))
+        if id is not None and said is not None:
+            yield from (((row[id] or "").strip(), row[said] or "") for row in table)
+            return
+        if path.suffix == ".csv":
+            wanted = f"{' | '.join(ID_COLUMNS)} and {' | '.join(TEXT_COLUMNS)}"
+            raise InputError(f"{path}: no columns of ids and of texts: name them in its first line ({wanted})")
+    yield from ((line.id, line.text) for line in parse_transcripts(text))
+
+
+def _text(path: Path) -> str:
+    """Return the text of one sound, of subtitles without their times."""
+    text = read_text(path)
+    return " ".join(cue.text for cue in parse_cues(text)) if path.suffix in (".srt", ".vtt") else text
 
 
 class Score:
     """References and what was heard, gathered, and their error rates.
 
-    `as_written` gives a reference as the model can write it at best.
+    `as_written` gives a reference as the model can output it at best, `outside` its words that the model cannot.
     """
 
-    def __init__(self, references: References, as_written: Callable[[str], str]):
+    def __init__(
+        self,
+        references: References,
+        as_written: Callable[[str], str],
+        outside: Callable[[str], list[str]] = lambda text: [],
+    ):
         import jiwer  # noqa: F401  # lacking, it is told before all is heard
 
-        self._references, self._as_written = references, as_written
+        self._references, self._as_written, self._count = references, as_written, outside
         self._said: list[str] = []
         self._heard: list[str] = []
+        self._outside: list[list[str]] = []
         self.without = 0  # sounds of which no text is known
 
     def add(self, given: Input, heard: str) -> bool:
@@ -142,6 +171,7 @@ class Score:
             self.without += 1
             return False
         self._said.append(self._as_written(said))
+        self._outside.append(self._count(said))
         self._heard.append(heard)
         return True
 
@@ -152,6 +182,7 @@ class Score:
         if not self._said:
             raise InputError(f"the reference has no text of any of {self.without} sounds: is it that of others?")
         figures: dict[str, Any] = {"files": len(self._said), "without_reference": self.without}
+        figures["outside_vocabulary"] = count_outside(self._outside)
         for kind, counts in (
             ("words", word_errors(self._said, self._heard)),
             ("characters", character_errors(self._said, self._heard)),

@@ -16,7 +16,6 @@ from drsn_audio.decoding.transcript import Transcript, Word
 from drsn_audio.decoding.units import Units
 from drsn_audio.errors import InputError
 from drsn_audio.hearing import Hearing
-from drsn_audio.metrics.wer import in_vocabulary
 from drsn_audio.models.checkpoint import CheckpointError
 from drsn_audio.models.model import AudioModel
 from drsn_audio.streaming import writer
@@ -135,14 +134,8 @@ class Transcriber:
         return Stream(self.module, writer.Writer(self.units, self.frame_s, self.timing), self.temperature)
 
     def as_written(self, text: str) -> str:
-        """A text as the model can write it at best: other words than its own are "unknown", if that is one of them; of
-        a model of letters upper case, without punctuation.
-        """
-        if self.units.kind == "words":
-            return in_vocabulary(text, self.labels)
-        from drsn_audio.corpora.text import normalise
-
-        return normalise(text)
+        """Return a text as the model can output it at best; see `Units.as_written`."""
+        return self.units.as_written(text)
 
     def _transcript(self, sound: Sound, min_duration_s: float) -> Transcript | AudioError:
         if sound.samples < min_duration_s * self.sample_rate:

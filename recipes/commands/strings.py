@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 from drsn_audio.cli import guarded
 from drsn_audio.corpora.free_spoken_digits import DIGITS
 from drsn_audio.corpora.speech_commands import COMMANDS
+from drsn_audio.text import Vocabulary
 
 if TYPE_CHECKING:
     from lhotse.cut import Cut
@@ -66,7 +67,8 @@ def first_of_each(cuts: Sequence[Cut], count: int | None, seed: int) -> list[Cut
 
 
 def _with(cuts: Sequence[Cut], words: Sequence[str]) -> list[Cut]:
-    return [cut for cut in cuts if cut.supervisions[0].text in words]
+    known = Vocabulary(words)
+    return [cut for cut in cuts if known.find(cut.supervisions[0].text or "") is not None]
 
 
 def main() -> int:

@@ -21,6 +21,7 @@ from drsn_audio.config import ConfigError
 from drsn_audio.corpora.cuts import write_cuts
 from drsn_audio.corpora.prepare import unit_hash
 from drsn_audio.datasets.manifests import ManifestError, read_cuts
+from drsn_audio.datasets.noise_names import class_of
 from drsn_audio.datasets.noise_pool import noise_source
 
 SPEECH = [f"manifests/speech-commands/{part}.jsonl.gz" for part in ("train", "dev", "test")]
@@ -63,8 +64,8 @@ def noise_folds(cuts: Sequence[Cut], folds: int) -> list[Cut]:
         raise ManifestError(f"{lacking}: carries no noise_class: name a noise manifest with --noise")
     sources = Counter(map(noise_source, cuts))
     fold_of: dict[str, int] = {}
-    for of_class in sorted({source.split("/")[0] for source in sources}):
-        sizes = {source: count for source, count in sources.items() if source.split("/")[0] == of_class}
+    for of_class in sorted(set(map(class_of, sources))):
+        sizes = {source: count for source, count in sources.items() if class_of(source) == of_class}
         if len(sizes) < folds:
             raise ConfigError(f"{of_class}: {len(sizes)} recordings for {folds} folds: give fewer folds")
         fold_of |= deal(sizes, folds)

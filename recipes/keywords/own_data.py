@@ -18,7 +18,8 @@ from drsn_audio.corpora.prepare import PARTS, unit_hash
 from drsn_audio.corpora.sets import OTHER_WORDS
 from drsn_audio.corpora.speech_commands import COMMANDS
 from drsn_audio.datasets.manifests import load_cut
-from drsn_audio.labels import UNKNOWN
+from drsn_audio.labels import SILENCE, UNKNOWN
+from drsn_audio.text import normalise_text
 
 RATE = 16000
 DEV_SHARE = TEST_SHARE = 0.2
@@ -31,8 +32,16 @@ FIRST_WORDS, LAST_WORDS = ("start", "near"), ("door", "water")
 
 
 def spelt(label: str) -> str:
-    """As it is spoken: open_gate and open-gate are "open gate"."""
-    return " ".join(re.split(r"[\s_-]+", label)).strip().lower()
+    """Return a label as it is spoken and compared: open_gate and Open-gate are "open gate"."""
+    return normalise_text(label)
+
+
+def one_spelling(cuts: Sequence[Cut]) -> list[Cut]:
+    """Return the cuts with one label for each word: that of the first folder, where several are spelt alike."""
+    labels: dict[str, str] = {}
+    for name in (UNKNOWN, SILENCE, *sorted(set(map(word_of, cuts)))):
+        labels.setdefault(spelt(name), name)
+    return [renamed(cut, cut.id, labels[spelt(word_of(cut))]) for cut in cuts]
 
 
 def readable(label: str) -> bool:

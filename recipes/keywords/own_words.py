@@ -150,7 +150,7 @@ def _spoken_too(labels: set[str], place: Path, clip_s: float) -> list[Cut]:
 def _phrases(text: str) -> list[str]:
     phrases = list(dict.fromkeys(" ".join(phrase.split()) for phrase in text.split(",") if phrase.strip()))
     for phrase in phrases:
-        if phrase in (UNKNOWN, SILENCE):
+        if own_data.spelt(phrase) in (UNKNOWN, SILENCE):
             raise ConfigError(f"--synthesise {phrase!r}: is added by itself: name the words to listen for")
     return phrases
 
@@ -165,7 +165,7 @@ def _recordings(request: Request) -> list[Cut]:
     )
     for path, reason, _ in prepared.skipped:
         print(f"left out: {path}: {reason}")
-    cuts = list(read_cuts(prepared.manifests.values()))
+    cuts = own_data.one_spelling(read_cuts(prepared.manifests.values()))
     if any(own_data.word_of(cut) == SILENCE for cut in cuts):
         raise ConfigError(f"{request.data}: {SILENCE}/ is no word: put its recordings into the folder of noise=")
     return cuts

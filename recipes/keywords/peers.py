@@ -19,6 +19,7 @@ from rich.progress import Progress
 
 from drsn_audio.cli import guarded
 from drsn_audio.config import ConfigError, ExperimentConfig, load_config
+from drsn_audio.text import normalise_text
 
 RECIPE = Path(__file__).parent
 CONFIG = RECIPE / "configs" / "commands-12.yaml"
@@ -40,11 +41,11 @@ def evaluate_peers(config: ExperimentConfig, result: Path = RESULT) -> Path:
     from drsn_audio.evaluation.peers import evaluate_pocketsphinx
     from drsn_audio.reports.table import terminal_table
 
-    learnt = {cut.supervisions[0].text for cut in read_cuts(config.data.train[:1])}
+    learnt = {normalise_text(cut.supervisions[0].text) for cut in read_cuts(config.data.train[:1])}
     with Progress(console=Console(stderr=True), transient=True) as progress:
         facts = evaluate_pocketsphinx(
             config.model.labels,
-            sorted(learnt - set(config.model.labels)),
+            sorted(learnt - set(map(normalise_text, config.model.labels))),
             config.data.test,
             config.data.noise_test,
             clip_s=config.model.clip_s,

@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Any
 from drsn_audio import pretrained
 from drsn_audio.cli import guarded
 from drsn_audio.config import ConfigError, ExperimentConfig, NoiseSource, config_from_dict, load_config
+from drsn_audio.text import normalise_text
 
 if TYPE_CHECKING:
     from lhotse.cut import Cut
@@ -129,11 +130,11 @@ def other_words(run: Path) -> list[str]:
     """The words that a run learnt as "unknown", but those of running speech."""
     config = load_config(run / "config.yaml")
     spoken = {
-        cut.supervisions[0].text
+        normalise_text(cut.supervisions[0].text or "")
         for use, manifest, cut in _cuts(run)
         if use == "training" and cut.supervisions and manifest not in config.data.strings.speech
     }
-    return sorted(spoken - set(config.model.labels))
+    return sorted(spoken - set(map(normalise_text, config.model.labels)))
 
 
 def _cuts(run: Path) -> Iterator[tuple[str, str, Cut]]:

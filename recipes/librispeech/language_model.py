@@ -16,7 +16,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from drsn_audio.cli import guarded
-from drsn_audio.errors import InputError
+from drsn_audio.text import read_text
 
 
 def main() -> int:
@@ -63,10 +63,7 @@ def sentences(paths: Sequence[Path]) -> Iterator[str]:
         if path.name.endswith((".jsonl.gz", ".jsonl")):
             yield from (each.text for cut in read_cuts([path]) for each in cut.supervisions if each.text)
             continue
-        try:
-            yield from path.read_text(encoding="utf-8").splitlines()
-        except UnicodeDecodeError:
-            raise InputError(f"{path}: not UTF-8: convert it first") from None
+        yield from read_text(path).split("\n")
 
 
 if __name__ == "__main__":

@@ -40,6 +40,11 @@ def prepared(source, out, **options):
     return prepare_librispeech(source, out, progress=False, **options)
 
 
+def texts(made, load):
+    """id -> text of all parts"""
+    return {cut.id: cut.supervisions[0].text for manifest in made.manifests.values() for cut in load(manifest)}
+
+
 def faults(made):
     """kind -> names of the files, lists or folders"""
     return {kind: [fault.path.name for fault in found] for kind, found in made.faults.items()}
@@ -92,6 +97,19 @@ def test_what_mix_writes_is_read_as_the_part_that_its_snr_names(corpus, tmp_path
     shutil.copytree(corpus / "dev-clean", mixed)
     made = prepared(mixed, tmp_path / "out")
     assert (made.counts, made.skipped) == ({"5": 6}, [])
+
+
+@pytest.mark.parametrize("parting", ["\t", "   ", " \t"])
+def test_transcripts_may_be_parted_by_tabs(corpus, tmp_path, load, parting):
+    """Kaldi's habit, and files from Windows: CRLF and a byte order mark."""
+    usual = texts(prepared(corpus, tmp_path / "usual"), load)
+    for path in corpus.rglob("*.trans.txt"):
+        lines = [line.split(None, 1) for line in path.read_text().splitlines()]
+        path.write_text("\ufeff" + "\r\n".join(map(parting.join, lines)), encoding="utf-8", newline="")
+    made = prepared(corpus, tmp_path / "parted")
+    assert made.skipped == []
+    assert texts(made, load) == usual
+    assert len(usual) == 8
 
 
 def test_without_the_table_of_speakers_gender_is_unknown(corpus, tmp_path, load):

@@ -122,8 +122,11 @@ def test_an_utterance_weighs_as_many_words_as_were_said(monkeypatch):
 
 def test_seeds_of_one_config_are_one_model():
     first, second = candidate("runs/none-0", "model.shrinkage=none"), candidate("runs/cw-0", "model.shrinkage=cw")
-    third = candidate("elsewhere/x", "model.shrinkage=none", "seed=1", "run=there", "train.threads=2")
+    elsewhere = ("run=there", "resume=true", "train.threads=2", "train.device=cuda", "train.checkpoint_minutes=9")
+    third = candidate("elsewhere/x", "model.shrinkage=none", "seed=1", *elsewhere)
     assert group_by_seed([first, second, third]) == {"none": [first, third], "cw": [second]}
+    rounded = candidate("elsewhere/x", "model.shrinkage=none", "seed=1", "train.precision=bf16")
+    assert len(group_by_seed([first, rounded])) == 2  # which changes the weights by more than the order of a sum
     with pytest.raises(ConfigError, match=r"again: has the config and the seed of runs/none-0"):
         group_by_seed([first, dataclasses.replace(first, run="again")])
 

@@ -1,6 +1,7 @@
 """Models whose answers are known by hand, over clips and noises: what is counted, under which condition."""
 
 import dataclasses
+import gzip
 import json
 import math
 from types import SimpleNamespace
@@ -14,7 +15,9 @@ from drsn_audio.config import ConfigError, DataConfig, EvaluateConfig, FrontendC
 from drsn_audio.datasets.keyword import keyword_clips
 from drsn_audio.datasets.manifests import AudioStore, ManifestError, read_cuts
 from drsn_audio.datasets.mixing import mix_files
+from drsn_audio.datasets.noise_names import mixed_noise
 from drsn_audio.datasets.noise_pool import NoisePool
+from drsn_audio.evaluating import outside_note
 from drsn_audio.evaluation.keyword import Trials, num_samples, run_mixed_trials, run_trials
 from drsn_audio.evaluation.run import evaluate_keywords, summarise
 from drsn_audio.reports.folder import write_report
@@ -83,6 +86,51 @@ def test_conditions_and_their_size(task, clips):
         assert one.accuracy == pytest.approx(1 / 3)
         assert set(one.speakers) == {"eve", "finn"}
     assert {source.split("/")[0] for source in trials["street", 20.0].noise_sources} == {"street"}
+
+
+@pytest.mark.parametrize("spell", [str.upper, str.title, "{}!".format, "\u201c {} \u201d".format])
+def test_capitals_and_punctuation_are_no_other_words(task, spell, tmp_path):
+    rows = [json.loads(line) for line in gzip.decompress(task.test.read_bytes()).splitlines()]
+    for row in rows:
+        row["supervisions"][0]["text"] = spell(row["supervisions"][0]["text"])
+    path = tmp_path / "spelt.jsonl"
+    path.write_text("".join(f"{json.dumps(row)}\n" for row in rows))
+    labels = ["Low", "mid", "HIGH", "unknown"]
+    assert [labels[clip.target].lower() for clip in keyword_clips(read_cuts([path]), labels, DataConfig())] == [
+        clip.cut.supervisions[0].text for clip in keyword_clips(read_cuts([task.test]), LABELS, DataConfig())
+    ]
+
+
+@pytest.mark.usefixtures("quick")
+def test_words_outside_of_the_vocabulary_are_counted_and_named(task):
+    model = Answers(always(1, classes=2), ["unknown", "LOW"])
+    facts = evaluate_keywords(model, [str(task.test)], [], name="x", data=DataConfig(), evaluate=EVALUATE)
+    assert facts["data"]["outside_vocabulary"] == {
+        "outside": 4, "of": 6, "words": [{"word": "high", "times": 2}, {"word": "mid", "times": 2}], "others": 0
+    }  # fmt: skip
+    line = outside_note(facts)
+    assert line
+    assert all(part in line for part in ("4 of 6", "high (2)", "mid (2)"))
+
+
+@pytest.mark.usefixtures("quick")
+def test_mixes_have_the_noise_classes_that_evaluate_has(task, tmp_path):
+    """What mix writes is evaluated by class and recording as the noise manifest is, not by recording alone."""
+    mix_files(str(task.test), str(task.noise), [20.0], tmp_path / "mixes", progress=False)
+    mixed = str(tmp_path / "mixes/mix.jsonl.gz")
+    settings = {"name": "x", "data": DataConfig(), "evaluate": dataclasses.replace(EVALUATE, draws=20, snr_db=[20.0])}
+    ours, usual = (
+        evaluate_keywords(Answers(pitch), *given, **settings)["noise_classes"]
+        for given in (([mixed], []), ([str(task.test)], [NoiseSource(str(task.noise))]))
+    )
+    named = [[(one["noise_kind"], one["noise_class"]) for one in found] for found in (ours, usual)]
+    assert sorted(named[0]) == sorted(named[1])
+    names = {(cut.custom["noise_kind"], mixed_noise(cut.custom)) for cut in read_cuts([mixed])}
+    pool = NoisePool([NoiseSource(str(task.noise))], AudioStore(RATE))
+    assert all(name in pool.sources(kind) for kind, name in names)
+    for one in ours:
+        kind = one["noise_kind"]
+        assert one["noise_recordings"] == len({name for of, name in names if of == kind})
 
 
 def test_accuracies_by_hand(task, clips):

@@ -14,8 +14,8 @@ from drsn_audio.evaluation.transcription import evaluate_transcription, usable
 from drsn_audio.evaluation.transcription_facts import by_noise_class, summarise, word_differences
 from drsn_audio.evaluation.transcripts import Transcripts
 from drsn_audio.labels import BLANK
-from drsn_audio.metrics.wer import in_vocabulary
 from drsn_audio.models.model import AudioModel
+from drsn_audio.text import in_vocabulary
 
 LABELS = [BLANK, "low", "mid", "high"]
 EVALUATE = EvaluateConfig(snr_db=[10.0, -5.0], draws=2, replicates=50)
@@ -170,6 +170,9 @@ def test_mixes_are_grouped_as_they_are(model, task, tmp_path):
     for one in facts["conditions"]:
         assert one["wer"] == pytest.approx(2 / 3)
         assert one["noise_recordings"] > 0
+    classes = {(one["noise_kind"], one["noise_class"]) for one in facts["noise_classes"]}
+    custom = [cut.custom for cut in read_cuts([task.noise])]
+    assert classes == {(one["noise_kind"], one["noise_class"]) for one in custom}
     with pytest.raises(ConfigError, match="is mixed with noise already"):
         evaluate(model, [tmp_path / "mix.jsonl.gz"], [NoiseSource(str(task.noise))])
 
@@ -178,6 +181,9 @@ def test_words_that_the_model_has_no_label_for_are_scored(model, task):
     """Not left out: to whoever knows "unknown" they are that, to others they are errors."""
     facts = evaluate(model, [task.test], [], units=[BLANK, "low", "unknown"], decode=lambda _: "unknown")
     assert facts["conditions"][0]["wer"] == pytest.approx(1 / 3)
+    outside = facts["data"]["outside_vocabulary"]
+    assert (outside["outside"], outside["of"]) == (4, 6)
+    assert outside["words"] == [{"word": "high", "times": 2}, {"word": "mid", "times": 2}]
     facts = evaluate(model, [task.test], [], units=[BLANK, "low"], decode=lambda _: "low")
     assert facts["conditions"][0]["wer"] == pytest.approx(2 / 3)
     assert facts["data"]["left_out"] == []

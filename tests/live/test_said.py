@@ -89,6 +89,7 @@ def test_figures_by_hand():
     assert figures == {
         "words": 5, "hits": 4, "substitutions": 0, "deletions": 1, "insertions": 2,
         "wer": pytest.approx(0.6), "accuracy": pytest.approx(0.4),
+        "outside_vocabulary": {"outside": 1, "of": 5, "words": [{"word": "lamp", "times": 1}], "others": 0},
     }  # fmt: skip
     assert word_lines(figures) == ["words\t40.0 %: 4 of 5 right, 0 substituted, 1 left out, 2 inserted (WER 60.0 %)"]
 

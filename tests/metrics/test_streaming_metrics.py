@@ -16,6 +16,7 @@ from drsn_audio.metrics.streaming import (
     match_events,
     merge_bursts,
     miss_at_rate,
+    outside_keywords,
     poisson_interval,
     shifted_thresholds,
 )
@@ -34,6 +35,17 @@ GO = Spoken("go", 10.0, 10.5, "ann", "street1")
 def counts(events, spoken, **options) -> tuple[int, int, int]:
     """Hits, misses, false alarms."""
     return tuple(map(len, match_events(events, spoken, KEYWORDS, **options)))
+
+
+def test_words_are_compared_as_texts_are_and_carry_the_keyword():
+    """However a reference spells it; what is a keyword stays as the model spells it."""
+    keywords = ("go", "open_gate")
+    spoken = [GO._replace(word="GO!"), Spoken("Open gate", 20.0, 20.5), Spoken("Gone", 30.0, 30.5)]
+    found = match_events([Told("go", 10.4), Told("open_gate", 20.4), Told("Go", 40.0)], spoken, keywords)
+    assert [word.word for _, word in found.hits] == ["go", "open_gate"]
+    assert (found.misses, found.false_alarms) == ([], [])
+    outside = outside_keywords(keywords, spoken)
+    assert (outside["outside"], outside["of"], outside["words"]) == (1, 3, [{"word": "gone", "times": 1}])
 
 
 @pytest.mark.parametrize(

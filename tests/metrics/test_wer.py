@@ -4,7 +4,7 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from drsn_audio.metrics.wer import character_errors, confusions, in_vocabulary, plain, word_errors
+from drsn_audio.metrics.wer import character_errors, confusions, word_errors
 
 
 def counts(found) -> tuple[int, int, int, int]:
@@ -62,16 +62,11 @@ def test_empty_references_and_hypotheses():
     assert (nothing.rate, nothing.length, nothing.exact) == (0, 0, 0)
 
 
-def test_case_and_spaces_do_not_count_but_all_else_does():
+def test_case_spaces_and_punctuation_do_not_count():
     assert word_errors(["LEFT  Stop\tDON\u2019T"], [" left stop don't "]).rate == 0
-    assert word_errors(["left, stop"], ["left stop"]).substitutions == 1
-    assert plain("Wake\u02bcs  UP\n") == "wake's up"
-
-
-def test_other_words_are_unknown_to_a_model_that_knows_it():
-    labels = ["<blank>", "left", "Stop", "unknown"]
-    assert in_vocabulary("LEFT stop, bird Stop", labels) == "left unknown unknown stop"
-    assert in_vocabulary("LEFT  bird", ["<blank>", "left"]) == "left bird"
+    assert word_errors(["left, stop."], ["left stop"]).rate == 0
+    assert character_errors(["Left -- stop!"], ["left stop"]).rate == 0
+    assert word_errors(["1"], ["one"]).substitutions == 1  # numbers stay as they are
 
 
 def test_confused_words_by_hand():

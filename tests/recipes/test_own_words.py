@@ -59,6 +59,17 @@ def test_only_english_is_read_aloud(recipe):
     assert not any(map(readable, ("w1", "öffnen", "стоп", "b", "a+b", "")))
 
 
+def test_words_spelt_alike_are_one(recipe, recordings):
+    own_data = recipe("own_data")
+    words = ["Gate", "gate", "open_gate", "Open-Gate", "UNKNOWN", "Silence"]
+    cut = cuts_of(recordings / "words", recordings / "prepared")[0]
+    found = own_data.one_spelling([own_data.renamed(cut, word, word) for word in words])
+    assert [own_data.word_of(one) for one in found] == [
+        "Gate", "Gate", "Open-Gate", "Open-Gate", "unknown", "silence"
+    ]  # fmt: skip
+    assert [one.id for one in found] == words
+
+
 def test_ten_recordings_a_word_leave_no_part_empty(recipe, recordings):
     own_data = recipe("own_data")
     cuts = cuts_of(recordings / "words", recordings / "m")

@@ -88,6 +88,54 @@ def test_a_manifest_by_id_and_by_file(sounds, tmp_path):
 
 
 @pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("x.trans.txt", "a\tone  two\r\n1-2-0003 \tTHREE\r\n"),
+        ("x.trans.txt", "\ufeffa.wav one  two \n\n1-2-0003   THREE"),
+        ("text", "a one  two\n1-2-0003 THREE\n"),
+        ("x.tsv", "a\tone  two\n1-2-0003\tTHREE\n"),
+        ("x.tsv", "client\tpath\tsentence\n7\tin/a.wav\tone  two\n7\tdeep/1-2-0003.flac\tTHREE\n"),
+        ("x.csv", '\ufeffID,Text\r\na,"one  two"\r\n1-2-0003,THREE\r\n'),
+    ],
+)
+def test_lists_of_ids_and_texts(sounds, tmp_path, name, content):
+    (tmp_path / name).write_text(content, encoding="utf-8", newline="")
+    found = texts(read_references(str(tmp_path / name), [str(tmp_path / "in")]), sounds)
+    assert found["a.wav"] == "one  two"
+    assert found["deep/1-2-0003.flac"] == "THREE"
+
+
+def test_a_table_without_columns_of_ids_and_texts(tmp_path):
+    (tmp_path / "a.csv").write_text("a,one two\n")
+    with pytest.raises(InputError, match=r"a\.csv: no columns"):
+        read_references(str(tmp_path / "a.csv"), ["a.wav"])
+
+
+def test_an_id_without_a_text_was_silent(sounds, tmp_path):
+    (tmp_path / "x.trans.txt").write_text("1-2-0003\n")
+    assert read_references(str(tmp_path / "x.trans.txt"), []).of(sounds["deep/1-2-0003.flac"]) == ""
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        (
+            "a.srt",
+            "1\r\n00:00:00,000 --> 00:00:01,500\r\n<i>Left,</i>\r\nstop\r\n\r\n2\r\n0:0:2,0 --> 0:0:3,0\r\n1 &amp; 2",
+        ),
+        (
+            "a.vtt",
+            "WEBVTT - a title\n\nNOTE a note\n\nname\n00:00.000 --> 00:01.500 align:left\n<v Ann>Left,\nstop\n\n"
+            "00:02.000 --> 00:03.000\n1 &amp; 2",
+        ),
+    ],
+)
+def test_subtitles(sounds, tmp_path, name, content):
+    (tmp_path / name).write_text(content, newline="")
+    assert read_references(str(tmp_path / name), [str(sounds["a.wav"].path)]).of(sounds["a.wav"]) == "Left, stop 1 & 2"
+
+
+@pytest.mark.parametrize(
     ("name", "content", "reason"),
     [
         ("a.txt", "na\u00efve".encode("latin1"), "not UTF-8 text"),
