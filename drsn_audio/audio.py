@@ -13,6 +13,7 @@ import numpy as np
 import soundfile as sf
 import soxr
 
+from drsn_audio.downmix import Downmix
 from drsn_audio.errors import InputError
 from drsn_audio.files import write_whole
 
@@ -91,8 +92,9 @@ class AudioReader:
             raise AudioError(f"{self.path}: holds no samples: record it again")
 
     def _mono(self) -> Iterator[np.ndarray]:
+        mix = Downmix(self.sample_rate, self.channels)
         for block in self._read():
-            yield np.ascontiguousarray(block[:, 0] if self.channels == 1 else block.mean(axis=1))
+            yield mix(block)
 
     def _read(self) -> Iterator[np.ndarray]:
         frames, at = max(1, BLOCK_VALUES // self.channels), 0

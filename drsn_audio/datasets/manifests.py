@@ -19,6 +19,7 @@ from drsn_audio.datasets.cut_list import CutList
 from drsn_audio.datasets.manifest_lines import ManifestError, scan_cuts, scan_lines
 from drsn_audio.datasets.shard_index import INDEX, is_shards, read_shards, shard_lines
 from drsn_audio.datasets.shard_reader import ShardReader
+from drsn_audio.downmix import downmix
 
 __all__ = ["AudioStore", "CutList", "ManifestError", "read_cuts", "scan_cuts"]
 
@@ -93,8 +94,7 @@ def load_cut(cut: Cut, sample_rate: int, shards: ShardReader | None = None) -> n
     Raises:
         AudioError: the file is lost or cannot be read.
     """
-    channels = load_channels(cut, shards)
-    wave = channels[0] if len(channels) == 1 else channels.mean(axis=0)
+    wave = downmix(load_channels(cut, shards).T, cut.sampling_rate)
     return resample(wave, cut.sampling_rate, sample_rate)
 
 
