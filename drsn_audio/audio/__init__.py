@@ -13,7 +13,7 @@ import soundfile as sf
 import soxr
 
 from drsn_audio.audio.error import AudioError
-from drsn_audio.audio.ffmpeg import ENDINGS, FfmpegFile
+from drsn_audio.audio.ffmpeg import ENDINGS, FfmpegFile, find_ffmpeg
 from drsn_audio.audio.linked import LinkedFile
 from drsn_audio.audio.links import Link, find_links
 from drsn_audio.audio.search import EXTENSIONS, find_audio, is_manifest, is_one_file, search_root
@@ -21,12 +21,28 @@ from drsn_audio.downmix import Downmix
 from drsn_audio.files import write_whole
 
 __all__ = [
-    *("BLOCK_VALUES", "EXTENSIONS", "LOWEST_RATE", "AudioError", "AudioReader", "encode_audio", "find_audio"),
-    *("is_manifest", "is_one_file", "libsndfile_format", "read_audio", "resample", "rounded", "search_root"),
-    *("sliding_windows", "time_of_day", "write_audio"),
+    "BLOCK_VALUES",
+    "EXTENSIONS",
+    "LOWEST_RATE",
+    "AudioError",
+    "AudioReader",
+    "encode_audio",
+    "find_audio",
+    "is_manifest",
+    "is_one_file",
+    "libsndfile_format",
+    "read_audio",
+    "resample",
+    "rounded",
+    "search_root",
+    "sliding_windows",
+    "time_of_day",
+    "write_audio",
+    "writes",
 ]
 
 BLOCK_VALUES = 1 << 18  # values of all channels that are read at once: 1 MB
+FLAC_IN_OGG = b"\x7fFLAC"  # in the first page: libsndfile opens few such files
 LOWEST_RATE = 1000  # Hz; from a header that says 1 Hz, resampling would make 16,000 samples of each
 
 
@@ -58,7 +74,7 @@ class AudioReader:
         self._file.close()
 
     def blocks(self, sample_rate: int | None = None) -> Iterator[np.ndarray]:
-        """Its samples from first to last, channels averaged: float32 [N] in [-1, 1], each N > 0, once.
+        """Its samples from first to last, channels averaged (see `downmix`): float32 [N] in [-1, 1], each N > 0, once.
 
         With `sample_rate` they are resampled to it, as `resample` does to the whole.
 
@@ -139,18 +155,22 @@ def _open(path: Path) -> sf.SoundFile | LinkedFile | FfmpegFile:
         raise AudioError(f"{path}: is a pipe or a device: write the sound to a file first")
     try:
         with path.open("rb") as file:
-            status = os.fstat(file.fileno())
+            status, head = os.fstat(file.fileno()), file.read(64)
     except FileNotFoundError:
         raise AudioError(f"{path}: no such file: check the path") from None
     except OSError as error:
         raise AudioError(f"{path}: cannot be opened ({error.strerror}): check the path and its permissions") from None
     try:
-        if links := _links(path, status.st_size, status.st_mtime_ns):
+        links = _links(path, status.st_size, status.st_mtime_ns)
+    except AudioError as error:
+        raise AudioError(f"{path}: {error}") from None
+    try:
+        if links:
             return LinkedFile(path, links)
         # As bytes, which need not be UTF-8; elsewhere soundfile has ways of its own.
         return sf.SoundFile(os.fsencode(path) if os.name == "posix" else path)
     except (sf.LibsndfileError, RuntimeError) as error:
-        if path.suffix.lower() in ENDINGS:
+        if path.suffix.lower() in ENDINGS or (FLAC_IN_OGG in head and find_ffmpeg()):
             return FfmpegFile(path)
         raise _not_audio(path, error) from None
 
@@ -167,7 +187,7 @@ def _not_audio(path: Path, error: Exception, where: str = "") -> AudioError:
 
 
 def read_audio(path: str | Path, sample_rate: int | None = None) -> tuple[np.ndarray, int]:
-    """Any file that libsndfile reads -> (mono wave, float32 [N] in [-1, 1], sample rate in Hz).
+    """Any file that libsndfile or ffmpeg reads -> (mono wave, float32 [N] in [-1, 1], sample rate in Hz).
 
     Channels are averaged. With `sample_rate`, the wave is resampled to it.
 
@@ -259,9 +279,25 @@ def time_of_day(head: bytes) -> int | None:
 def libsndfile_format(path: str | Path) -> str:
     """libsndfile's name of the format that a file's ending means; it need not be one that it knows."""
     ending = Path(path).suffix[1:].upper()
-    return {"AIF": "AIFF", "OPUS": "OGG"}.get(ending, ending)
+    return {"AIF": "AIFF", "AIFC": "AIFF", "OPUS": "OGG", "OGA": "OGG", "WAVE": "WAV", "SND": "AU"}.get(ending, ending)
 
 
 @functools.lru_cache  # libsndfile is asked anew each time, which took a fifth of the time of mixing
 def _formats() -> frozenset[str]:
     return frozenset(sf.available_formats())
+
+
+@functools.lru_cache
+def writes(form: str, subtype: str, sample_rate: int = 16000, channels: int = 1) -> bool:
+    """Whether libsndfile writes such a file and reads it again; `soundfile.check_format` says so of too many."""
+    if form == "RAW" or form not in _formats() or not sf.check_format(form, subtype):
+        return False
+    try:
+        buffer = io.BytesIO()
+        sf.write(buffer, np.zeros((4096, channels), np.float32), sample_rate, subtype=subtype, format=form)
+        buffer.seek(0)
+        with sf.SoundFile(buffer) as file:
+            file.read(1)
+    except (sf.LibsndfileError, ValueError, TypeError, RuntimeError):
+        return False
+    return True

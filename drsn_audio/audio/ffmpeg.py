@@ -19,6 +19,8 @@ ENDINGS = (
     *(".mkv", ".wma", ".asf", ".wmv", ".ac3", ".eac3", ".ape", ".wv", ".tta", ".dts", ".mpc"),
 )
 HOW = "install ffmpeg, or pip install imageio-ffmpeg, or convert: ffmpeg -i {} sound.wav"
+BEFORE = ("-nostdin", "-v", "error", "-protocol_whitelist", "file,pipe", "-i")
+AFTER = ("-map", "0:a:0", "-f", "au", "-c:a", "pcm_f32be", "-")
 HEADER = struct.Struct(">4sIIIII")  # AU: magic, where the samples begin, their size, encoding, rate, channels
 
 
@@ -47,10 +49,9 @@ class FfmpegFile:
             raise AudioError(f"{path}: libsndfile does not read {path.suffix or 'this'}: {HOW.format(path.name)}")
         self.path, self.format, self.subtype = path, path.suffix[1:].upper(), ""
         source = b"file:" + os.fsencode(path)  # never an option, nor another protocol
-        self._messages = tempfile.TemporaryFile()  # a pipe would fill up
+        self._messages = tempfile.TemporaryFile()  # noqa: SIM115 - a pipe would fill up
         self._process = subprocess.Popen(
-            [program, "-nostdin", "-v", "error", "-protocol_whitelist", "file,pipe", "-i", source]
-            + ["-map", "0:a:0", "-f", "au", "-c:a", "pcm_f32be", "-"],
+            [program, *BEFORE, source, *AFTER],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=self._messages,
