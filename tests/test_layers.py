@@ -12,7 +12,7 @@ ROOT = Path(__file__).resolve().parents[1]
 TOP_FOLDERS = ("drsn_audio", "recipes", "benchmarks")
 
 LAYERS = (
-    ("_version", "errors", "files", "labels", "presets", "pretrained"),
+    ("_version", "downmix", "errors", "files", "labels", "presets", "pretrained"),
     ("config", "audio", "hub", "memory", "overlap", "processes", "projection", "smoothing", "text"),
     ("nn", "frontends", "noise", "metrics", "decoding", "hearing", "journal"),
     ("models", "corpora"),

@@ -15,7 +15,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from drsn_audio.audio import AudioError, read_audio
+import numpy as np
+
+from drsn_audio.audio import AudioError, AudioReader
 from drsn_audio.files import write_whole
 
 if TYPE_CHECKING:
@@ -107,19 +109,19 @@ def write_cuts(cuts: Iterable[Cut], path: Path) -> None:
 
 
 def _measure(path: Path, channel: int | None) -> _Measured | Skipped:
-    import soundfile
-
     from drsn_audio.noise.level import active_level
 
     try:
-        wave, sample_rate = read_audio(path)
+        with AudioReader(path) as reader:
+            sample_rate, num_channels = reader.sample_rate, reader.channels
+            if channel is None:
+                wave = np.concatenate(list(reader.blocks()))
+            elif channel < num_channels:
+                wave = np.concatenate([block[:, channel] for block in reader.frames()])
+            else:
+                return Skipped(path, f"has {num_channels} channels: none is the {channel + 1}th")
     except AudioError as error:
         return Skipped(path, str(error).removeprefix(f"{path}: "), "undecodable audio")
-    num_channels = soundfile.info(path).channels
-    if channel is not None:
-        if channel >= num_channels:
-            return Skipped(path, f"has {num_channels} channels: none is the {channel + 1}th")
-        wave = soundfile.read(path, dtype="float32", always_2d=True)[0][:, channel]
     level = active_level(wave, sample_rate)
     if level.rms_db == -math.inf:
         return Skipped(path, "is digitally silent", "silent audio")

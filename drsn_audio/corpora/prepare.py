@@ -16,6 +16,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from drsn_audio.audio import EXTENSIONS, AudioError
+from drsn_audio.audio.ffmpeg import ENDINGS
+from drsn_audio.audio.search import AudioChoice
 from drsn_audio.corpora.cuts import NoiseFile, Skipped, SpeechFile, make_cut, write_cuts
 from drsn_audio.corpora.lists import DUPLICATE
 from drsn_audio.files import write_whole
@@ -160,11 +162,9 @@ def audio_files(source: str | Path, pattern: str, layout: str) -> list[Path]:
         raise AudioError(f"{source}: {what}: name the folder that holds {layout}")
     for _ in os.walk(folder, onerror=refuse_closed):  # glob passes over a folder that it may not read
         pass
-    found = sorted(
-        path
-        for path in folder.glob(pattern)
-        if path.suffix.lower() in EXTENSIONS and not path.name.startswith(".") and not path.is_dir()
-    )
+    choice = AudioChoice(folder)
+    found = sorted(path for path in folder.glob(pattern) if not path.is_dir() and choice.takes(path.name))
+    choice.report()
     if not found:
         raise AudioError(f"{source}: no {layout} in it: check the path")
     return found
@@ -200,7 +200,7 @@ def fold_by_hash(source: str, folds: int) -> int:
 
 
 def _is_audio(path: Path) -> bool:
-    return path.suffix.lower() in EXTENSIONS
+    return path.suffix.lower() in (*EXTENSIONS, *ENDINGS)
 
 
 def _precedence(file: SpeechFile | NoiseFile) -> tuple[int, str]:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from drsn_audio.audio import AudioError
+from drsn_audio.audio import AudioError, AudioReader
 from drsn_audio.corpora.cuts import Skipped, is_unicode, write_cuts
 from drsn_audio.corpora.prepare import Prepared, map_parallel, write_faults
 
@@ -105,13 +105,5 @@ def make_response_cut(file: ResponseFile) -> Cut | Skipped:
 
 def _read_channels(path: Path) -> tuple[np.ndarray, int]:
     """float32 [N, channels], and the sample rate in Hz."""
-    import soundfile
-
-    from drsn_audio.audio import AudioReader
-
-    with AudioReader(path):  # names what is wrong with a file
-        pass
-    try:
-        return soundfile.read(path, dtype="float32", always_2d=True)
-    except (soundfile.LibsndfileError, RuntimeError) as error:
-        raise AudioError(f"{path}: not audio that libsndfile can read ({error}): convert it to wav") from None
+    with AudioReader(path) as reader:
+        return np.concatenate(list(reader.frames())), reader.sample_rate

@@ -67,9 +67,11 @@ def read_part(path: Path, cut: Mapping[str, Any]) -> tuple[np.ndarray, int]:
     """
     from lhotse.serialization import deserialize_item
 
+    from drsn_audio.datasets.lhotse_audio import load_audio
+
     try:
         loaded = deserialize_item(dict(cut))
-        samples = loaded.load_audio().T
+        samples = load_audio(loaded).T
     except Exception as error:  # lhotse has many
         reason = " ".join(str(error).split())[:200]
         raise AudioError(f"{path}: its cut {cut['id']} cannot be read ({reason}): prepare it again") from None

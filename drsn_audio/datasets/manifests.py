@@ -18,9 +18,11 @@ from drsn_audio.audio import AudioError, resample
 from drsn_audio.config import ConfigError
 from drsn_audio.datasets.cut_list import CutList
 from drsn_audio.datasets.cut_parts import recording_of, sound_key
+from drsn_audio.datasets.lhotse_audio import load_audio
 from drsn_audio.datasets.manifest_lines import ManifestError, scan_cuts, scan_lines
 from drsn_audio.datasets.shard_index import INDEX, is_shards, read_shards, shard_lines
 from drsn_audio.datasets.shard_reader import ShardReader
+from drsn_audio.downmix import downmix
 
 __all__ = ["AudioStore", "CutList", "ManifestError", "read_cuts", "scan_cuts"]
 
@@ -95,8 +97,7 @@ def load_cut(cut: Cut, sample_rate: int, shards: ShardReader | None = None) -> n
     Raises:
         AudioError: the file is lost or cannot be read.
     """
-    channels = load_channels(cut, shards)
-    wave = channels[0] if len(channels) == 1 else channels.mean(axis=0)
+    wave = downmix(load_channels(cut, shards).T, cut.sampling_rate)
     return resample(wave, cut.sampling_rate, sample_rate)
 
 
@@ -109,7 +110,7 @@ def load_channels(cut: Cut, shards: ShardReader | None = None) -> np.ndarray:
     try:
         if os.path.exists(source) and not os.path.isfile(source):
             raise AudioError("a folder, a pipe or a device")  # opening a pipe would wait for its writer
-        channels = cut.load_audio()
+        channels = load_audio(cut)
     except Exception as error:
         reason = "no such file" if not Path(source).exists() else " ".join(str(error).split())[:200]
         raise AudioError(f"{source}: named by the manifest but not readable ({reason}): prepare it again") from None

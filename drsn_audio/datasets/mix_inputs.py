@@ -5,7 +5,6 @@ Speech is never held as a whole: it is surveyed once, then found again one by on
 
 from __future__ import annotations
 
-import glob
 import hashlib
 import os
 from collections.abc import Iterable, Iterator
@@ -13,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any, NamedTuple
 
-from drsn_audio.audio import AudioError, find_audio
+from drsn_audio.audio import AudioError, find_audio, is_manifest, is_one_file, search_root
 from drsn_audio.datasets.cut_parts import sound_key
 from drsn_audio.datasets.manifests import ManifestError, scan_cuts
 from drsn_audio.datasets.seen import Seen
@@ -69,16 +68,6 @@ class Survey:
         return find_speech(self.place)
 
 
-def is_manifest(place: str | Path) -> bool:
-    return str(place).endswith((".jsonl", ".jsonl.gz"))
-
-
-def is_one_file(place: str | Path) -> bool:
-    """An audio file named outright, be it there or not."""
-    found_outright = os.path.exists(place) or not glob.has_magic(str(place))
-    return found_outright and not os.path.isdir(place) and not is_manifest(place)
-
-
 def survey(place: str | Path) -> Survey:
     """Count the speech, and see whether all of a manifest can be read; opens no audio.
 
@@ -119,17 +108,6 @@ def find_speech(place: str | Path) -> Iterator[Utterance]:
     for path in find_audio(place):
         relative = path.relative_to(root)
         yield Utterance(relative.as_posix(), path.absolute(), relative, None)
-
-
-def search_root(place: str | Path) -> Path:
-    """Where a search starts: a folder itself, the parent of a file, a pattern up to its first wildcard."""
-    place = Path(place)
-    if os.path.isdir(place):
-        return place
-    if is_one_file(place):
-        return place.parent
-    parents = [parent for parent in place.parents if not glob.has_magic(str(parent))]
-    return parents[0]
 
 
 def find_noises(place: str | Path) -> dict[str, list[NoiseItem]]:

@@ -6,14 +6,13 @@ import errno
 import hashlib
 import math
 from collections.abc import Iterable
-from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 import soundfile as sf
 
-from drsn_audio.audio import AudioError, encode_audio, libsndfile_format
+from drsn_audio.audio import AudioError, encode_audio, libsndfile_format, writes
 from drsn_audio.files import write_whole
 
 BITS = {"PCM_S8": 8, "PCM_U8": 8, "PCM_16": 16, "PCM_24": 24, "PCM_32": 32}
@@ -40,7 +39,7 @@ class Target(NamedTuple):
         return [self.name, *stem_names(self.name)] if self.stems else [self.name]
 
     def subtypes(self) -> list[str | None]:
-        stem = self.subtype if self.subtype and _holds("WAV", self.subtype) else "FLOAT"
+        stem = self.subtype if self.subtype and writes("WAV", self.subtype) else "FLOAT"
         return [self.subtype, stem, stem] if self.stems else [self.subtype]
 
 
@@ -66,7 +65,7 @@ def output_name(relative: Path, form: str | None) -> Path:
 def target_for(name: str, like: Path, stems: bool) -> Target:
     """In the sample format of the file `like`, where a file of that name can hold it."""
     form = libsndfile_format(name)
-    subtype = next((s for s in (sample_format(like), "FLOAT", "PCM_24") if s and _holds(form, s)), None)
+    subtype = next((s for s in (sample_format(like), "FLOAT", "PCM_24") if s and writes(form, s)), None)
     return Target(name, subtype, stems)
 
 
@@ -127,11 +126,6 @@ def put(path: Path, data: bytes, spare: Path | None = None) -> None:
             remedy = "make room or choose another OUT; the same command then goes on from here"
             raise OutError(f"{path}: cannot be written ({error.strerror}): {remedy}") from None
         raise AudioError(f"{path}: cannot be written ({error.strerror}): choose another place") from None
-
-
-@lru_cache
-def _holds(form: str, subtype: str) -> bool:
-    return form in sf.available_formats() and sf.check_format(form, subtype)
 
 
 def folder_name(snr_db: float) -> str:

@@ -14,9 +14,9 @@ from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
-from drsn_audio.audio import AudioError, AudioReader
+from drsn_audio.audio import AudioError, AudioReader, is_one_file
 from drsn_audio.denoising.base import AnyDenoiser
-from drsn_audio.denoising.places import Input, Outputs, find_inputs, is_one_file, shared, stamp_of
+from drsn_audio.denoising.places import Input, Outputs, find_inputs, shared, stamp_of
 from drsn_audio.denoising.writing import SoundWriter, sweep
 from drsn_audio.errors import BAD_INPUT, InputError, one_line
 from drsn_audio.hearing import MIN_DURATION_S

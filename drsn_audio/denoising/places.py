@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import glob
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
@@ -10,7 +9,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from drsn_audio.audio import AudioError, AudioReader, find_audio
+from drsn_audio.audio import AudioError, AudioReader, find_audio, is_manifest, is_one_file, search_root
 from drsn_audio.denoising.writing import Target, target_named, targets_like
 from drsn_audio.processes import Processes
 
@@ -59,17 +58,6 @@ def stamp_of(path: Path, *part: str) -> list[float | str] | None:
     return [status.st_size, status.st_mtime_ns, *part]
 
 
-def is_manifest(place: str) -> bool:
-    return place.endswith((".jsonl", ".jsonl.gz"))
-
-
-def is_one_file(place: str) -> bool:
-    """Whether a place is one sound, named outright, be it there or not."""
-    if is_manifest(place):
-        return False
-    return os.path.isfile(place) or not (os.path.isdir(place) or glob.has_magic(place))
-
-
 def find_inputs(place: str, out: Path) -> Iterator[Input]:
     """The sounds of one place, in the order of their paths or of the manifest; where `out` lies below a folder, but for
     what is in there.
@@ -90,10 +78,8 @@ def find_inputs(place: str, out: Path) -> Iterator[Input]:
     if is_one_file(place):
         yield Input(Path(place), Path(Path(place).name))
         return
-    root = Path(place)
-    if not os.path.isdir(place):
-        root = next(parent for parent in root.parents if not glob.has_magic(str(parent)))
-    elif os.path.realpath(place) == os.path.realpath(out):
+    root = search_root(place)
+    if os.path.isdir(place) and os.path.realpath(place) == os.path.realpath(out):
         raise AudioError(f"{place}: would be written over: give another -o")
     made = Path(os.path.realpath(out))
     below, nothing = Path(os.path.realpath(root)) in made.parents, True

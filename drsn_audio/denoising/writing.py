@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 import soundfile as sf
 
-from drsn_audio.audio import AudioError, AudioReader, libsndfile_format, rounded, time_of_day
+from drsn_audio.audio import AudioError, AudioReader, libsndfile_format, rounded, time_of_day, writes
 from drsn_audio.files import open_mode
 
 FINE = ("PCM_24", "PCM_32", "FLOAT", "DOUBLE")  # samples that 16 bits would lose something of
@@ -39,14 +39,15 @@ def target_named(path: Path, reader: AudioReader) -> Target:
     if path.suffix.lower() == ".opus":
         return Target(path, form, "OPUS")
     wanted = [reader.subtype, *["PCM_24"] * (reader.subtype in FINE)]
-    subtype = next((kind for kind in wanted if sf.check_format(form, kind)), sf.default_subtype(form))
+    writable = (kind for kind in wanted if writes(form, kind, reader.sample_rate, reader.channels))
+    subtype = next(writable, sf.default_subtype(form))
     return Target(path, form, subtype)
 
 
 def targets_like(path: Path, reader: AudioReader) -> list[Target]:
     """As the file that is read; where libsndfile writes no such file flac, with the whole name before its ending."""
     flac = Target(Path(f"{path}.flac"), "FLAC", "PCM_24" if reader.subtype in FINE else "PCM_16")
-    if not sf.check_format(reader.form, reader.subtype):
+    if not writes(reader.form, reader.subtype, reader.sample_rate, reader.channels):
         return [flac]
     return [Target(path, reader.form, reader.subtype), flac]
 

@@ -6,9 +6,10 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
+from drsn_audio.audio import is_one_file
 from drsn_audio.errors import InputError
 from drsn_audio.reports.plot import ENDINGS
-from drsn_audio.transcribing.inputs import Input, is_one_file
+from drsn_audio.transcribing.inputs import Input
 
 FOLDER = "thresholds"  # of several pictures, without -o
 

@@ -9,8 +9,9 @@ from typing import Any
 
 import numpy as np
 
+from drsn_audio.downmix import Downmix
 from drsn_audio.errors import InputError
-from drsn_audio.live.source import about, average_channels, resampled
+from drsn_audio.live.source import about, resampled
 
 KEPT_S = 10.0  # sound that waits to be heard; what comes beyond it is dropped
 SILENT_S = 5.0  # no block for so long: the device is gone
@@ -38,12 +39,13 @@ class Microphone:
         yield from resampled(self._captured(chunk_s), self.sample_rate, sample_rate)
 
     def _captured(self, chunk_s: float) -> Iterator[np.ndarray]:
+        mix = Downmix(self.sample_rate, self.channels)
         waiting: queue.Queue[np.ndarray] = queue.Queue(max(1, round(KEPT_S / chunk_s)))
 
         def take(samples: np.ndarray, frames: int, _time: Any, status: Any) -> None:
             self._overflows += bool(status.input_overflow)
             try:
-                waiting.put_nowait(average_channels(samples))  # a copy: PortAudio uses its memory again
+                waiting.put_nowait(samples.copy())  # PortAudio uses its memory again
             except queue.Full:
                 self._dropped += frames
 
@@ -61,7 +63,7 @@ class Microphone:
             raise InputError(f"{self.name}: cannot be opened ({_said(error)}): choose another, {OTHERWISE}") from None
         while True:
             try:
-                yield waiting.get(timeout=max(SILENT_S, 2 * chunk_s))
+                yield mix(waiting.get(timeout=max(SILENT_S, 2 * chunk_s)))
             except queue.Empty:
                 raise InputError(f"{self.name}: no sound comes any more: is it still plugged in?") from None
 

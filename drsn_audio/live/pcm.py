@@ -10,8 +10,9 @@ from typing import BinaryIO
 
 import numpy as np
 
+from drsn_audio.downmix import Downmix
 from drsn_audio.errors import InputError
-from drsn_audio.live.source import about, average_channels, resampled
+from drsn_audio.live.source import about, resampled
 
 log = logging.getLogger("drsn_audio")
 
@@ -41,8 +42,8 @@ class PcmFormat:
         return FORMATS[self.encoding] * self.channels
 
 
-def decode_pcm(data: bytes, form: PcmFormat) -> np.ndarray:
-    """Whole frames of bytes -> float32 [N], full scale 1, channels averaged."""
+def decode_pcm(data: bytes, form: PcmFormat, mix: Downmix | None = None) -> np.ndarray:
+    """Whole frames of bytes -> float32 [N], full scale 1; `mix`, of this sound so far, makes one channel of several."""
     if form.encoding == "f32le":
         samples = np.frombuffer(data, "<f4")
     elif form.encoding == "s24le":
@@ -52,7 +53,8 @@ def decode_pcm(data: bytes, form: PcmFormat) -> np.ndarray:
     else:
         bits = 8 * FORMATS[form.encoding]
         samples = np.frombuffer(data, f"<i{bits // 8}") / np.float32(2 ** (bits - 1))
-    return average_channels(samples.reshape(-1, form.channels)).astype(np.float32, copy=False)
+    mix = mix or Downmix(form.sample_rate, form.channels)
+    return mix(samples.reshape(-1, form.channels)).astype(np.float32, copy=False)
 
 
 def encode_pcm(samples: np.ndarray, encoding: str) -> bytes:
@@ -96,12 +98,13 @@ class PcmSource:
         size = self.form.frame_bytes
         most = size * max(1, round(chunk_s * self.form.sample_rate))
         torn, first, samples = b"", self._first, 0
+        mix = Downmix(self.form.sample_rate, self.form.channels)
         while new := first or self._read(most - len(torn)):
             first, data = b"", torn + new
             whole = len(data) - len(data) % size
             torn = data[whole:]
             if whole:
-                yield decode_pcm(data[:whole], self.form)
+                yield decode_pcm(data[:whole], self.form, mix)
                 samples += whole // size
         if torn:
             log.info("%s: ends with %d of the %d bytes of a sample, which are left out", self.name, len(torn), size)

@@ -64,12 +64,6 @@ def about(name: str, rate: int, channels: int, model_rate: int) -> str:
     return f"{name}: {rate} Hz, {channels} channel{'s' * (channels > 1)}{''.join(f', {step}' for step in done)}"
 
 
-def average_channels(samples: np.ndarray) -> np.ndarray:
-    """Samples [N, channels] -> [N], a copy. What is not finite stays so, for the session to find."""
-    with np.errstate(all="ignore"):
-        return samples.mean(axis=1)
-
-
 def resampled(blocks: Iterable[np.ndarray], from_rate: int, to_rate: int) -> Iterator[np.ndarray]:
     """Blocks [N] at from_rate -> at to_rate, as one would of the whole; what the filter holds back comes at the end."""
     if from_rate == to_rate:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import glob
 import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -11,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from drsn_audio.audio import AudioError
+from drsn_audio.audio import AudioError, is_one_file, search_root
 from drsn_audio.hearing import Hearing
 
 Blocks = Iterator[np.ndarray]
@@ -53,11 +52,6 @@ class Input:
         return [*stamp, sound_key(self.cut, places=False)]
 
 
-def is_one_file(place: str) -> bool:
-    """Whether a place is one sound, named outright, be it there or not."""
-    return not (os.path.isdir(place) or place.endswith((".jsonl", ".jsonl.gz")) or glob.has_magic(place))
-
-
 def find_inputs(place: str, hearing: Hearing) -> Iterator[Input]:
     """The sounds of one place, in the order of the manifest or of the paths.
 
@@ -69,7 +63,7 @@ def find_inputs(place: str, hearing: Hearing) -> Iterator[Input]:
         path = Path(place)
         yield Input(path, Path(path.name), blocks=lambda: hearing.file(path))
         return
-    from drsn_audio.datasets.mix_inputs import find_speech, search_root
+    from drsn_audio.datasets.mix_inputs import find_speech
 
     for found in find_speech(place):
         if found.cut is None:

@@ -76,7 +76,7 @@ def check_options(options: argparse.Namespace) -> None:
         return
     if options.json:
         raise InputError(f"--json with --format {options.format}: both want stdout, name a folder for one with -o")
-    from drsn_audio.transcribing.inputs import is_one_file  # needs numpy and soundfile
+    from drsn_audio.audio import is_one_file  # needs numpy and soundfile
 
     if len(options.paths) > 1 or not is_one_file(options.paths[0]):
         raise InputError(f"--format {options.format} of several sounds: name a folder for their files with -o")

@@ -77,7 +77,7 @@ def read_references(place: str, sounds: Sequence[str]) -> References:
     elif is_list(place):
         _read_file(Path(place), Path(place).parent, found)
     else:
-        from drsn_audio.transcribing.inputs import is_one_file
+        from drsn_audio.audio import is_one_file
 
         if len(sounds) > 1 or not is_one_file(sounds[0]):
             raise InputError(f"{place}: one text of several sounds: name a folder of texts, or a manifest")

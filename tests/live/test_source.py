@@ -5,7 +5,7 @@ import pytest
 import soundfile as sf
 
 from drsn_audio.audio import read_audio
-from drsn_audio.live.source import FileSource, average_channels, paced, resampled
+from drsn_audio.live.source import FileSource, paced, resampled
 
 
 def test_a_file_comes_in_chunks_at_the_models_rate(tmp_path):
@@ -23,10 +23,6 @@ def test_a_file_comes_in_chunks_at_the_models_rate(tmp_path):
 def test_nothing_is_resampled_where_the_rate_is_right():
     blocks = [np.ones(3, np.float32), np.zeros(2, np.float32)]
     np.testing.assert_array_equal(np.concatenate([*resampled(blocks, 16000, 16000)]), np.concatenate(blocks))
-
-
-def test_the_average_of_nan_is_left_to_the_session():
-    assert np.isnan(average_channels(np.array([[np.inf, -np.inf]], np.float32))).all()
 
 
 def test_a_block_is_given_out_once_it_has_sounded():

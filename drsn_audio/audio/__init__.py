@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import glob
 import io
 import os
 from collections.abc import Iterable, Iterator
@@ -13,16 +12,38 @@ import numpy as np
 import soundfile as sf
 import soxr
 
-from drsn_audio.errors import InputError
+from drsn_audio.audio.error import AudioError
+from drsn_audio.audio.ffmpeg import ENDINGS, FfmpegFile, find_ffmpeg
+from drsn_audio.audio.linked import LinkedFile
+from drsn_audio.audio.links import Link, find_links
+from drsn_audio.audio.search import EXTENSIONS, find_audio, is_manifest, is_one_file, search_root
+from drsn_audio.downmix import Downmix
 from drsn_audio.files import write_whole
 
-EXTENSIONS = (".flac", ".wav", ".ogg", ".opus", ".mp3", ".aiff", ".aif", ".w64", ".au", ".caf", ".rf64")
+__all__ = [
+    "BLOCK_VALUES",
+    "EXTENSIONS",
+    "LOWEST_RATE",
+    "AudioError",
+    "AudioReader",
+    "encode_audio",
+    "find_audio",
+    "is_manifest",
+    "is_one_file",
+    "libsndfile_format",
+    "read_audio",
+    "resample",
+    "rounded",
+    "search_root",
+    "sliding_windows",
+    "time_of_day",
+    "write_audio",
+    "writes",
+]
+
 BLOCK_VALUES = 1 << 18  # values of all channels that are read at once: 1 MB
+FLAC_IN_OGG = b"\x7fFLAC"  # in the first page: libsndfile opens few such files
 LOWEST_RATE = 1000  # Hz; from a header that says 1 Hz, resampling would make 16,000 samples of each
-
-
-class AudioError(InputError):
-    """A file that cannot be used. The message is one line: the file, what is wrong, what to do."""
 
 
 class AudioReader:
@@ -53,7 +74,7 @@ class AudioReader:
         self._file.close()
 
     def blocks(self, sample_rate: int | None = None) -> Iterator[np.ndarray]:
-        """Its samples from first to last, channels averaged: float32 [N] in [-1, 1], each N > 0, once.
+        """Its samples from first to last, channels averaged (see `downmix`): float32 [N] in [-1, 1], each N > 0, once.
 
         With `sample_rate` they are resampled to it, as `resample` does to the whole.
 
@@ -90,9 +111,25 @@ class AudioReader:
         if nothing:
             raise AudioError(f"{self.path}: holds no samples: record it again")
 
-    def _mono(self) -> Iterator[np.ndarray]:
+    def part(self, start: int, frames: int | None = None) -> np.ndarray:
+        """So many samples from `start` on, or all of them, as they are: float32 [N, channels]; asked for once."""
+        file = self._file.whole if isinstance(self._file, LinkedFile) else self._file
+        if isinstance(file, sf.SoundFile):
+            if start > 0:  # after it, MP3 has other last bits
+                file.seek(min(start, file.frames))
+            return file.read(-1 if frames is None else frames, dtype="float32", always_2d=True)
+        parts, at = [np.zeros((0, self.channels), np.float32)], 0
         for block in self._read():
-            yield np.ascontiguousarray(block[:, 0] if self.channels == 1 else block.mean(axis=1))
+            parts.append(block[max(0, start - at) : None if frames is None else max(0, start + frames - at)])
+            at += len(block)
+            if frames is not None and at >= start + frames:
+                break
+        return np.concatenate(parts)
+
+    def _mono(self) -> Iterator[np.ndarray]:
+        mix = Downmix(self.sample_rate, self.channels)
+        for block in self._read():
+            yield mix(block)
 
     def _read(self) -> Iterator[np.ndarray]:
         frames, at = max(1, BLOCK_VALUES // self.channels), 0
@@ -111,23 +148,37 @@ class AudioReader:
             yield block
 
 
-def _open(path: Path) -> sf.SoundFile:
+def _open(path: Path) -> sf.SoundFile | LinkedFile | FfmpegFile:
     if os.path.isdir(path):
         raise AudioError(f"{path}: is a folder, not an audio file: name a file in it")
     if os.path.exists(path) and not os.path.isfile(path):  # opening a pipe would wait for its writer
         raise AudioError(f"{path}: is a pipe or a device: write the sound to a file first")
     try:
-        with path.open("rb"):
-            pass
+        with path.open("rb") as file:
+            status, head = os.fstat(file.fileno()), file.read(64)
     except FileNotFoundError:
         raise AudioError(f"{path}: no such file: check the path") from None
     except OSError as error:
         raise AudioError(f"{path}: cannot be opened ({error.strerror}): check the path and its permissions") from None
     try:
+        links = _links(path, status.st_size, status.st_mtime_ns)
+    except AudioError as error:
+        raise AudioError(f"{path}: {error}") from None
+    try:
+        if links:
+            return LinkedFile(path, links)
         # As bytes, which need not be UTF-8; elsewhere soundfile has ways of its own.
         return sf.SoundFile(os.fsencode(path) if os.name == "posix" else path)
     except (sf.LibsndfileError, RuntimeError) as error:
+        if path.suffix.lower() in ENDINGS or (FLAC_IN_OGG in head and find_ffmpeg()):
+            return FfmpegFile(path)
         raise _not_audio(path, error) from None
+
+
+@functools.lru_cache(1024)  # a manifest may name many parts of one file
+def _links(path: Path, size: int, _changed_ns: int) -> list[Link]:
+    with path.open("rb") as file:
+        return find_links(file, size)
 
 
 def _not_audio(path: Path, error: Exception, where: str = "") -> AudioError:
@@ -136,7 +187,7 @@ def _not_audio(path: Path, error: Exception, where: str = "") -> AudioError:
 
 
 def read_audio(path: str | Path, sample_rate: int | None = None) -> tuple[np.ndarray, int]:
-    """Any file that libsndfile reads -> (mono wave, float32 [N] in [-1, 1], sample rate in Hz).
+    """Any file that libsndfile or ffmpeg reads -> (mono wave, float32 [N] in [-1, 1], sample rate in Hz).
 
     Channels are averaged. With `sample_rate`, the wave is resampled to it.
 
@@ -228,7 +279,7 @@ def time_of_day(head: bytes) -> int | None:
 def libsndfile_format(path: str | Path) -> str:
     """libsndfile's name of the format that a file's ending means; it need not be one that it knows."""
     ending = Path(path).suffix[1:].upper()
-    return {"AIF": "AIFF", "OPUS": "OGG"}.get(ending, ending)
+    return {"AIF": "AIFF", "AIFC": "AIFF", "OPUS": "OGG", "OGA": "OGG", "WAVE": "WAV", "SND": "AU"}.get(ending, ending)
 
 
 @functools.lru_cache  # libsndfile is asked anew each time, which took a fifth of the time of mixing
@@ -236,55 +287,17 @@ def _formats() -> frozenset[str]:
     return frozenset(sf.available_formats())
 
 
-def find_audio(place: str | Path) -> Iterator[Path]:
-    """A file, a folder (searched in depth, sorted) or a glob pattern -> audio files, one by one.
-
-    Of a folder, no more names are held than those beside the file, and beside the folders above it.
-
-    A file named outright is passed on whatever its ending.
-
-    Raises:
-        AudioError: nothing there, a folder without audio, or, once all else was found, a folder that may not be read.
-    """
-    place = Path(place)
-    if os.path.isdir(place):  # Path.is_dir and Path.exists raise where a name is too long
-        closed: list[OSError] = []
-        nothing = True
-        for path in _walk(place, closed):
-            nothing = False
-            yield path
-        if nothing and not closed:
-            raise AudioError(f"{place}: a folder without audio files ({', '.join(EXTENSIONS)}): check the path")
-        if closed:
-            more = f" and {len(closed) - 1} other folders" if len(closed) > 1 else ""
-            reason = closed[0].strerror
-            raise AudioError(f"{closed[0].filename}{more}: cannot be searched ({reason}): check the permissions")
-    elif os.path.exists(place) or not glob.has_magic(str(place)):
-        yield place
-    else:
-        matches = sorted(glob.glob(str(place), recursive=True))
-        if not matches:
-            raise AudioError(f"{place}: no file matches this pattern: check it, and quote it for the shell")
-        yield from (Path(match) for match in matches)
-
-
-def _walk(folder: Path, closed: list[OSError], above: tuple[str, ...] = ()) -> Iterator[Path]:
-    """Audio files in depth, in the order of their paths; folders that may not be read are added to `closed`.
-
-    Links are followed, but for one that leads back to a folder that it lies in, which are `above`.
-    """
-    here = os.path.realpath(folder)
-    if here in above:
-        return
+@functools.lru_cache
+def writes(form: str, subtype: str, sample_rate: int = 16000, channels: int = 1) -> bool:
+    """Whether libsndfile writes such a file and reads it again; `soundfile.check_format` says so of too many."""
+    if form == "RAW" or form not in _formats() or not sf.check_format(form, subtype):
+        return False
     try:
-        with os.scandir(folder) as entries:
-            found = sorted((entry.name, os.path.isdir(entry)) for entry in entries)
-    except OSError as error:
-        closed.append(error)
-        return
-    for name, is_folder in found:
-        path = folder / name
-        if is_folder:
-            yield from _walk(path, closed, (*above, here))
-        elif path.suffix.lower() in EXTENSIONS and not name.startswith("."):
-            yield path
+        buffer = io.BytesIO()
+        sf.write(buffer, np.zeros((4096, channels), np.float32), sample_rate, subtype=subtype, format=form)
+        buffer.seek(0)
+        with sf.SoundFile(buffer) as file:
+            file.read(1)
+    except (sf.LibsndfileError, ValueError, TypeError, RuntimeError):
+        return False
+    return True

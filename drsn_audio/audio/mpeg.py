@@ -1,0 +1,147 @@
+"""Links of MPEG audio files (MP3): joined files, and headers that give no length or a wrong one (ISO 11172-3, 13818-3).
+
+The first frame of a file may be none of sound but Xing's header, with the number of frames that follow. Without it
+libsndfile guesses the length from the size of the file and of its first frames.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import lru_cache
+from typing import NamedTuple
+
+from drsn_audio.audio.links import Link, Window, skip_ape, skip_id3
+
+RATES = {3: (44100, 48000, 32000), 2: (22050, 24000, 16000), 0: (11025, 12000, 8000)}  # Hz, by version: 1, 2, 2.5
+KBITS = {
+    (3, 3): (32, 64, 96, 128, 160, 192, 224, 256, 288, 320, 352, 384, 416, 448),  # by MPEG 1?, and layer: 3 is I
+    (3, 2): (32, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320, 384),
+    (3, 1): (32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320),
+    (2, 3): (32, 48, 56, 64, 80, 96, 112, 128, 144, 160, 176, 192, 224, 256),
+    (2, 2): (8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160),
+    (2, 1): (8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160),
+}
+XING_FIELDS = ((1, 4), (2, 4), (4, 100), (8, 4))  # flag and bytes of each, before the encoder's tag
+HEAD_BYTES = 64  # of a frame, that are looked at: its header, and Xing's
+CONFIRMED_BY = 2  # frames of the same kind that must follow the first one of a link
+COUNTED = 1  # Xing's flag: the number of frames follows
+
+
+class Frame(NamedTuple):
+    """What the header of a frame says. kind: what all frames of a link have in common."""
+
+    size: int  # bytes
+    samples: int
+    kind: tuple[int, int, int, bool]  # version, layer, rate in Hz, mono
+    xing_at: int  # where Xing's header would begin
+
+
+class Run(NamedTuple):
+    """Frames that follow one another; the first may be a header, which says that `told` frames follow."""
+
+    start: int
+    end: int
+    frames: int  # of sound
+    told: int | None
+    first: Frame
+
+
+def is_sync(head: bytes) -> bool:
+    return len(head) == 4 and parse(head) is not None
+
+
+def find_links(window: Window, start: int) -> list[Link]:
+    """A link of each run of frames. Lengths that are wrong, or that libsndfile would have to guess, are corrected."""
+    runs = list(_runs(window, start))
+    return [_link(window, run, run is runs[-1]) for run in runs] or [Link(start, window.size)]
+
+
+def _link(window: Window, run: Run, is_last: bool) -> Link:
+    if not run.told:
+        return Link(run.start, run.end, frames=run.frames * run.first.samples)
+    if run.told == run.frames or (run.told > run.frames and is_last):  # the latter: torn
+        return Link(run.start, window.size if is_last else run.end)
+    head = bytearray(window.at(run.start, run.first.size))
+    at = run.first.xing_at
+    head[at + 8 : at + 12] = run.frames.to_bytes(4, "big")
+    gaps = at + 8 + sum(size for flag, size in XING_FIELDS if head[at + 7] & flag) + 21
+    if len(head) >= gaps + 3:  # the encoder's tag: silence at the beginning, which is left out, and at the end
+        head[gaps + 1] &= 0xF0
+        head[gaps + 2] = 0
+    return Link(run.start, run.end, bytes(head))
+
+
+def _runs(window: Window, position: int) -> Iterator[Run]:
+    """Runs of frames; tags and anything else between them are passed over."""
+    run: Run | None = None
+    while position < window.size:
+        head = window.at(position, HEAD_BYTES)
+        frame = parse(head[:4])
+        told = _told(head, frame) if frame else None
+        if run is not None and frame is not None and frame.kind == run.first.kind and told is None:
+            run = run._replace(end=min(position + frame.size, window.size), frames=run.frames + 1)
+            position += frame.size
+            continue
+        if run is not None:
+            yield run
+            run = None
+        if frame is not None and _is_confirmed(window, position, frame):
+            run = Run(position, position + frame.size, told is None, told, frame)
+            position += frame.size
+        else:
+            position = _next(window, position)
+    if run is not None:
+        yield run
+
+
+def _is_confirmed(window: Window, position: int, frame: Frame) -> bool:
+    """Whether other frames of its kind follow, or the end."""
+    following: Frame | None = frame
+    for _ in range(CONFIRMED_BY):
+        position += following.size
+        if position >= window.size:
+            return position == window.size
+        following = parse(window.at(position, 4))
+        if following is None or following.kind != frame.kind:
+            return False
+    return True
+
+
+def _next(window: Window, position: int) -> int:
+    """Where a tag ends that begins here, or where the next frame may begin; the size of the file if it does not."""
+    after = skip_ape(window, skip_id3(window, position))
+    if window.at(position, 3) == b"TAG":
+        after = position + 128
+    if after == position:
+        after = window.find(b"\xff", position + 1)
+    return after if after >= 0 else window.size
+
+
+def _told(head: bytes, frame: Frame) -> int | None:
+    """How many frames follow, where this one is a header; 0: it does not say. None: it is a frame of sound."""
+    at = frame.xing_at
+    if frame.kind[1] != 1 or head[at : at + 4] not in (b"Xing", b"Info"):
+        return None
+    return int.from_bytes(head[at + 8 : at + 12], "big") if head[at + 7] & COUNTED else 0
+
+
+@lru_cache(4096)
+def parse(head: bytes) -> Frame | None:
+    """The four bytes that begin a frame; None: they do not, or its size is not given (free format)."""
+    if len(head) < 4 or head[0] != 0xFF or head[1] < 0xE0:
+        return None
+    version, layer = head[1] >> 3 & 3, head[1] >> 1 & 3
+    kbit, rate = head[2] >> 4, head[2] >> 2 & 3
+    if version == 1 or layer == 0 or kbit in (0, 15) or rate == 3:
+        return None
+    sample_rate = RATES[version][rate]
+    bits = 1000 * KBITS[3 if version == 3 else 2, layer][kbit - 1]
+    padding = head[2] >> 1 & 1
+    mono = head[3] >> 6 == 3
+    if layer == 3:
+        samples, size = 384, (12 * bits // sample_rate + padding) * 4
+    else:
+        samples = 576 if layer == 1 and version != 3 else 1152
+        size = samples // 8 * bits // sample_rate + padding
+    side = (17 if mono else 32) if version == 3 else (9 if mono else 17)
+    return Frame(size, samples, (version, layer, sample_rate, mono), 4 + side)
