@@ -60,9 +60,7 @@ class Rejection(NamedTuple):
     misses: float  # of the trials with a keyword: answered with none
 
 
-def named_keywords(
-    probabilities: np.ndarray, keywords: np.ndarray | list[int], reject_below: float
-) -> np.ndarray:
+def named_keywords(probabilities: np.ndarray, keywords: np.ndarray | list[int], reject_below: float) -> np.ndarray:
     """Return the keyword that each trial is answered with, int [n]: its class, or -1 where none is.
 
     `probabilities` [n, K]; `keywords` are those of the K classes that are keywords. The answer is the most probable
