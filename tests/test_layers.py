@@ -13,7 +13,7 @@ TOP_FOLDERS = ("drsn_audio", "recipes", "benchmarks")
 
 LAYERS = (
     ("_version", "errors", "files", "labels", "presets", "pretrained"),
-    ("config", "audio", "hub", "memory", "overlap", "processes", "projection", "smoothing"),
+    ("config", "audio", "hub", "memory", "overlap", "processes", "progress", "projection", "smoothing"),
     ("nn", "frontends", "noise", "metrics", "decoding", "hearing", "journal"),
     ("models", "corpora"),
     ("datasets", "streaming"),
