@@ -20,6 +20,7 @@ PAGES = (
 )
 LINKED = (
     "LICENSE",
+    "docs/*.css",
     "recipes/*/results/**/*.png",
     "recipes/*/results/**/*.json",
     "recipes/*/results/**/*.jsonl",

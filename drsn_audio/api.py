@@ -41,8 +41,9 @@ WINDOWS_A_CLIP = 8  # longer sound is heard through a window that moves by an ei
 class Classification:
     """A word and where it is: start and end in seconds.
 
-    `scores` are the probabilities of all labels, in the window that hears it best; `score` is the word's. Where a
-    keyword is less probable than the threshold, the label is "unknown" and the score 1 less its probability.
+    `scores` are the probabilities of all labels, in the window that hears it best; `score` is that of `label`. A
+    keyword below the reject threshold is answered with "unknown", although it may be the most probable label: `score`
+    is then the probability of "unknown" (0 where the model has no such label), and `scores` still has the keyword's.
     """
 
     label: str

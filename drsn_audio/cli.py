@@ -212,7 +212,7 @@ def _parser() -> argparse.ArgumentParser:
 
     sub = command(
         "transcribe", commands.transcribe, "Write what is said in each file.",
-        "drsn-audio transcribe runs/demo/noisy.wav",
+        "drsn-audio transcribe runs/demo/words.wav",
         "drsn-audio transcribe runs/demo/data/commands/test --format srt -o subtitles",
         more="Files may last for hours. What cannot be read is told, and the others are written.",
     )  # fmt: skip

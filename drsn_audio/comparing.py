@@ -6,15 +6,13 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
-from rich.console import Console
-from rich.progress import Progress
-
 from drsn_audio.api import load
 from drsn_audio.config import ConfigError
 from drsn_audio.denoising.denoiser import Denoiser
 from drsn_audio.evaluating import evaluation_config
 from drsn_audio.evaluation.compare import compare_models
 from drsn_audio.evaluation.shared_trials import Candidate
+from drsn_audio.progress import ProgressBar
 from drsn_audio.reports.compare import compare_tables
 from drsn_audio.transcribing.transcriber import Transcriber
 
@@ -37,7 +35,7 @@ def compare_runs(
             raise ConfigError(f"{run}: takes noise off, and neither names nor writes words: leave it out")
         as_written = model.as_written if isinstance(model, Transcriber) else str
         candidates.append(Candidate(run, config, model.module, model.info, as_written))
-    with Progress(console=Console(stderr=True), transient=True) as progress:
+    with ProgressBar() as progress:
         facts = compare_models(candidates, reference, progress)
     out.mkdir(parents=True, exist_ok=True)
     paths = [out / "compare.json", out / "compare.md"]

@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
-from rich.progress import Progress
 
 from drsn_audio.api import Recognizer, load, load_transcriber
 from drsn_audio.config import ConfigError, DataConfig, EvaluateConfig, ExperimentConfig, NoiseSource, load_config
@@ -22,6 +21,7 @@ from drsn_audio.errors import InputError
 from drsn_audio.evaluation.journal import Journal, request_of
 from drsn_audio.evaluation.transcription import evaluate_transcription
 from drsn_audio.processes import ALONE, Processes
+from drsn_audio.progress import ProgressBar
 from drsn_audio.reports.transcription import transcription_terminal, write_transcription_report
 from drsn_audio.text import outside_line
 from drsn_audio.transcribing.command import beam_config
@@ -60,7 +60,7 @@ def run(options: argparse.Namespace, processes: Processes = ALONE) -> int:
             journal = opened.enter_context(_journal(options, model, processes))
             given["journal"] = journal
         try:
-            with Progress(console=Console(stderr=True), disable=hidden, transient=True) as progress:
+            with ProgressBar(shown=not hidden) as progress:
                 facts = evaluate(options, model, {**given, "progress": progress})
         except KeyboardInterrupt:
             raise KeyboardInterrupt("stopped; with --resume it goes on from here" if journal else "") from None
@@ -85,7 +85,7 @@ def evaluate_run(run: Path, overrides: Sequence[str], options: argparse.Namespac
     """
     config = evaluation_config(run / "config.yaml", overrides)
     model = load_transcriber(run, options.device)
-    with Progress(console=Console(stderr=True), transient=True) as progress:
+    with ProgressBar() as progress:
         facts = transcription_facts(
             model,
             config.data.test,

@@ -56,10 +56,11 @@ def scripts():
 
 @pytest.fixture(scope="module")
 def demo(run, say, tmp_path_factory):
-    """A folder that holds runs/demo: a model, noisy.wav, clips of the test and noise, with their manifests."""
+    """A folder that holds runs/demo: a model, two wavs, clips of the test and noise, with their manifests."""
     root = tmp_path_factory.mktemp("pasted")
     left = shutil.copytree(run, root / "runs" / "demo")
-    sf.write(left / "noisy.wav", say("low", "eve", duration_s=1.0), 16000)
+    for name in ("noisy.wav", "words.wav"):
+        sf.write(left / name, say("low", "eve", duration_s=1.0), 16000)
     clips = []
     for word in ("low", "mid", "high"):
         for speaker in ("eve", "finn"):

@@ -13,7 +13,7 @@ TOP_FOLDERS = ("drsn_audio", "recipes", "benchmarks")
 
 LAYERS = (
     ("_version", "downmix", "errors", "files", "labels", "presets", "pretrained"),
-    ("config", "audio", "hub", "memory", "overlap", "processes", "projection", "smoothing", "text"),
+    ("config", "audio", "hub", "memory", "overlap", "processes", "progress", "projection", "smoothing", "text"),
     ("nn", "frontends", "noise", "metrics", "decoding", "hearing", "journal"),
     ("models", "corpora"),
     ("datasets", "streaming"),

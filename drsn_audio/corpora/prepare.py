@@ -140,13 +140,10 @@ def map_parallel(
     function: Callable[[_Item], _Result], items: Sequence[_Item], task: str, progress: bool
 ) -> list[_Result]:
     """`function` of every item, in order, on all cores (threads), under a progress bar on stderr."""
-    from rich.console import Console
-    from rich.progress import track
+    from drsn_audio.progress import ProgressBar
 
-    console = Console(stderr=True)
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
-        results = pool.map(function, items)
-        return list(track(results, task, len(items), console=console, transient=True, disable=not progress))
+    with ThreadPoolExecutor(os.cpu_count()) as pool, ProgressBar(shown=progress) as bar:
+        return list(bar.track(pool.map(function, items), len(items), description=task))
 
 
 def audio_files(source: str | Path, pattern: str, layout: str) -> list[Path]:

@@ -215,12 +215,13 @@ def _with_bar(results: Iterator[Any], total: int, progress: bool) -> Iterator[An
     if not progress or not sys.stderr.isatty():  # a log is no place for a bar
         yield from results
         return
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+
+    from drsn_audio.progress import ProgressBar
 
     rate = TextColumn("{task.fields[rate]:.1f}/s")
     columns = (TextColumn("mixing"), BarColumn(), MofNCompleteColumn(), rate, TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+    with ProgressBar(*columns) as bar:
         task = bar.add_task("mixing", total=total, rate=0.0)
         for result in results:
             yield result

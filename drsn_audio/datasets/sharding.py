@@ -168,11 +168,12 @@ def _bar(total: int, progress: bool) -> Iterator[Callable[[int], None]]:
     if not progress:
         yield lambda count: None
         return
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+
+    from drsn_audio.progress import ProgressBar
 
     columns = TextColumn("utterances"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+    with ProgressBar(*columns) as bar:
         task = bar.add_task("shard", total=total)
         yield lambda count: bar.advance(task, count)
 

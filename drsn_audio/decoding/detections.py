@@ -22,7 +22,10 @@ DETECT_BELOW = 0.5  # the least probability of a word in a long sound, however l
 
 
 class Heard(NamedTuple):
-    """An answer: probabilities [K] of the window in which it is clearest, and its span in seconds."""
+    """An answer: probabilities [K] of the window in which it is clearest, and its span in seconds.
+
+    `score` is the probability of the label: 0 for "unknown" where the model has no such label.
+    """
 
     label: str
     score: float
@@ -63,9 +66,10 @@ class WindowAnswers:
         """What the window that is least silent says of the whole sound."""
         assert self._loudest is not None
         best = int(self._loudest.argmax())
-        label, score = self.labels[best], float(self._loudest[best])
-        if self.keywords[best] and score < reject_below:
-            label, score = UNKNOWN, 1 - score
+        label = self.labels[best]
+        if self.keywords[best] and self._loudest[best] < reject_below:
+            label = UNKNOWN
+        score = float(self._loudest[self.labels.index(label)]) if label in self.labels else 0.0
         return Heard(label, score, self._loudest, 0.0, self.duration_s)
 
     def _words(self) -> list[Heard]:

@@ -11,7 +11,7 @@ import numpy as np
 from drsn_audio.datasets.noise_names import class_of
 from drsn_audio.evaluation.keyword import Trials
 from drsn_audio.labels import SILENCE, UNKNOWN
-from drsn_audio.metrics.calibration import reject, softmax
+from drsn_audio.metrics.calibration import named_keywords, reject, softmax
 
 
 def keywords_alone(trials: Sequence[Trials], labels: Sequence[str]) -> list[Trials]:
@@ -29,6 +29,28 @@ def keywords_alone(trials: Sequence[Trials], labels: Sequence[str]) -> list[Tria
         fields = {name: getattr(one, name)[kept] for name in ("targets", "speakers", "noise_sources", "words")}
         if kept.any():
             found.append(dataclasses.replace(one, logits=logits, **fields))
+    return found
+
+
+def with_threshold(
+    trials: Sequence[Trials], labels: Sequence[str], calibration: Mapping[str, Any] | None
+) -> list[Trials]:
+    """Return the trials answered as `Recognizer.classify` answers them, by the checkpoint's reject threshold.
+
+    A keyword less probable than the threshold becomes "unknown", or "silence" where the model has only that. The list
+    is empty where no threshold above 0 was chosen, or there is no label for a rejected keyword: then the answers are
+    the most probable labels.
+    """
+    no_word = next((list(labels).index(label) for label in (UNKNOWN, SILENCE) if label in labels), None)
+    if not calibration or not calibration.get("reject_below") or no_word is None:
+        return []
+    keywords, found = keyword_classes(labels), []
+    for one in trials:
+        probabilities = softmax(one.logits, calibration.get("temperature", 1.0))
+        named = named_keywords(probabilities, keywords, calibration["reject_below"])
+        rejected = (named < 0) & np.isin(one.predictions, keywords)
+        logits = np.where(rejected[:, None] & (np.arange(len(labels)) != no_word), -np.inf, one.logits)
+        found.append(dataclasses.replace(one, logits=logits))
     return found
 
 

@@ -13,7 +13,7 @@ from drsn_audio.datasets.cut_list import cut_facts
 from drsn_audio.datasets.keyword import Clip, keyword_clips
 from drsn_audio.datasets.manifests import AudioStore, ManifestError, file_sha256, read_cuts
 from drsn_audio.datasets.noise_pool import NoisePool
-from drsn_audio.evaluation.details import by_noise_class, keywords_alone, other_words, rejection
+from drsn_audio.evaluation.details import by_noise_class, keywords_alone, other_words, rejection, with_threshold
 from drsn_audio.evaluation.journal import Journal
 from drsn_audio.evaluation.keyword import Trials, run_mixed_trials, run_trials, said
 from drsn_audio.evaluation.provenance import provenance
@@ -86,7 +86,12 @@ def evaluate_keywords(
         "checkpoint": {key: (checkpoint or {}).get(key) for key in ("sha256", "step", "seed", "commit", "command")},
     }
     facts = describe_run(described, manifests, noise, clips, trials, evaluate, level=level, draws=draws)
-    return facts | {"rejection": rejection(trials, labels, (checkpoint or {}).get("calibration"))}
+    calibration = (checkpoint or {}).get("calibration")
+    facts["rejection"] = rejection(trials, labels, calibration)
+    if answered := with_threshold(trials, labels, calibration):
+        facts["reject_below"] = calibration["reject_below"]  # type: ignore[index]
+        facts["with_threshold"] = summarise(answered, len(labels), seed=seed, replicates=evaluate.replicates)
+    return facts
 
 
 def describe_run(

@@ -60,6 +60,17 @@ class Rejection(NamedTuple):
     misses: float  # of the trials with a keyword: answered with none
 
 
+def named_keywords(probabilities: np.ndarray, keywords: np.ndarray | list[int], reject_below: float) -> np.ndarray:
+    """Return the keyword that each trial is answered with, int [n]: its class, or -1 where none is.
+
+    `probabilities` [n, K]; `keywords` are those of the K classes that are keywords. The answer is the most probable
+    class, unless it is a keyword less probable than `reject_below`.
+    """
+    best = probabilities.argmax(axis=1)
+    named = np.isin(best, keywords) & (probabilities.max(axis=1) >= reject_below)
+    return np.where(named, best, -1)
+
+
 def reject(
     probabilities: np.ndarray, targets: np.ndarray, keywords: np.ndarray | list[int], reject_below: float
 ) -> Rejection:
@@ -68,7 +79,7 @@ def reject(
     NaN where there is no trial to take a share of.
     """
     said = np.isin(targets, keywords)
-    heard = np.isin(probabilities.argmax(axis=1), keywords) & (probabilities.max(axis=1) >= reject_below)
+    heard = named_keywords(probabilities, keywords, reject_below) >= 0
     with np.errstate(invalid="ignore"):
         false_accepts = np.divide(np.sum(heard & ~said), np.sum(~said))
         misses = np.divide(np.sum(~heard & said), np.sum(said))

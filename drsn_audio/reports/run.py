@@ -8,7 +8,11 @@
  "conditions": [{"noise_kind": "clean" | kind | "mean" (over the kinds), "snr_db": null where clean,
                  "accuracy", "low", "high": shares of 1; null bounds where there is no interval,
                  "trials", "speakers", "noise_recordings",
-                 "confusion": [K][K], truth in rows; not for the mean}]}
+                 "confusion": [K][K], truth in rows; not for the mean}],
+ where the checkpoint has a reject threshold: "reject_below", and "with_threshold": conditions of the same form}
+
+The answers of "conditions" are the most probable labels. Those of "with_threshold" are what `drsn-audio classify`
+answers: a keyword below the threshold becomes "unknown".
 """
 
 from __future__ import annotations
@@ -141,6 +145,16 @@ class Run:
 
     def _error(self, what: str) -> InputError:
         return InputError(f"{self.name}: {what}: evaluate again")
+
+
+def as_answered(facts: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return run.json's content with the conditions that `drsn-audio classify` gives: with the reject threshold.
+
+    Where no threshold was chosen these are the conditions as they are, and `facts` itself is returned.
+    """
+    if "with_threshold" not in facts:
+        return facts
+    return {**facts, "conditions": facts["with_threshold"], "threshold_applied": True}
 
 
 def check_runs(runs: Sequence[Mapping[str, Any]]) -> list[Run]:

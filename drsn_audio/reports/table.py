@@ -17,6 +17,7 @@ from drsn_audio.reports.run import (
     MEAN,
     Condition,
     Run,
+    as_answered,
     check_runs,
     describe,
     describe_snr,
@@ -34,8 +35,11 @@ def markdown_table(facts: Mapping[str, Any]) -> str:
 
 
 def terminal_table(facts: Mapping[str, Any]) -> Table:
-    """run.json -> the numbers of `markdown_table` for rich.print, turned, so that they fit 80 columns."""
-    run = Run(facts)
+    """Return the numbers of `markdown_table` for rich.print, turned, so that they fit 80 columns.
+
+    They are those with the reject threshold, where the run has one.
+    """
+    run = Run(as_answered(facts))
     caption = Text(_caption(run).replace("`", ""))
     table = Table(title=Text(run.title), caption=caption, caption_justify="left", min_width=72)
     table.add_column("SNR", justify="right")
@@ -156,7 +160,17 @@ def percent(share: float) -> str:
 
 
 def _caption(run: Run) -> str:
-    return f"{_measure(run)} {run.title}: {_source(run)}"
+    return f"{_measure(run)}{_threshold(run)} {run.title}: {_source(run)}"
+
+
+def _threshold(run: Run) -> str:
+    """Return a sentence on the reject threshold, where the checkpoint has one."""
+    if "reject_below" not in run.facts:
+        return ""
+    if run.facts.get("threshold_applied"):
+        below = run.facts["reject_below"]
+        return f' As `drsn-audio classify` answers: a keyword below probability {below:.3f} becomes "unknown".'
+    return " Without the reject threshold: the most probable label is the answer."
 
 
 def _measure(run: Run) -> str:

@@ -50,7 +50,7 @@ class RunFolder:
             "schema": 1, "status": "running", "reason": "", "step": 0, "total_steps": total_steps, "epoch": 0,
             "seed": config.seed, **sizes, "processes": accelerator.num_processes,
             "device": accelerator.device.type, "precision": config.train.precision, "starts": [],
-            "data": fingerprints(config.data), "seconds": 0.0, "checkpoint_seconds": 0.0,
+            "data": fingerprints(config.data), "seconds": 0.0, "checkpoint_seconds": 0.0, "trained": False,
         }  # fmt: skip
 
     def __enter__(self) -> RunFolder:
@@ -82,6 +82,11 @@ class RunFolder:
             return {}
         self._refuse_other(found)
         return found
+
+    def end_of(self, earlier: dict[str, Any]) -> Position:
+        """Return how far an earlier training came that learnt all of its epochs, and note that it did."""
+        self.facts["trained"] = True
+        return Position(**{key: earlier[key] for key in ("step", "epoch", "seconds", "checkpoint_seconds")})
 
     def _refuse_other(self, found: dict[str, Any]) -> None:
         before, now = (flat(config_to_dict(one)) for one in (load_config(self.path / "config.yaml"), self.config))

@@ -84,14 +84,19 @@ def train(config: ExperimentConfig) -> Path:
             log.info("%s: its training has ended: nothing is left to do", folder.path)
             return best
         learner, position = Learner(model, config.train, total_steps, accelerator, task.carried), Position()
-        if config.resume and (found := newest_position(folder.path)):
+        if earlier.get("trained"):  # it was stopped in what follows the last epoch
+            position = folder.end_of(earlier)
+        elif config.resume and (found := newest_position(folder.path)):
             position, *packed = found
             learner.unpack(*packed)
             log.info("%s: goes on after step %d of %d", folder.path, position.step, total_steps)
         accelerator.wait_for_everyone()  # until all have read what the first one is about to write
         folder.begin(earlier, position)
         info = {"seed": config.seed, **sizes, "metrics": {}, "init": config.init, "data": config_to_dict(config.data)}
-        Training(config, task, learner, folder, position, {**info, **provenance()}).run()
+        if not folder.facts["trained"]:
+            Training(config, task, learner, folder, position, {**info, **provenance()}).run()
+            folder.facts["trained"] = True
+            folder.note(position)
         if accelerator.is_main_process:
             task.finish(best)
             folder.note(position, "finished")

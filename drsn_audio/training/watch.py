@@ -6,7 +6,6 @@ import json
 import logging
 import math
 import os
-import sys
 import time
 from collections import deque
 from collections.abc import Mapping
@@ -14,9 +13,9 @@ from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
+from drsn_audio.progress import LINE_EVERY_S, ProgressBar
 from drsn_audio.training.sums import Sums
 from drsn_audio.training.task import Score
 
@@ -25,7 +24,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("drsn_audio")
 
-LINE_EVERY_S = 30.0  # where there is no terminal for a bar
 RECENT_STEPS = 50  # that the throughput of the bar is taken of
 SCALARS_EVERY = 10  # steps
 TAIL_BYTES = 1 << 16  # of a log, that are looked at first
@@ -60,9 +58,7 @@ class Watch:
         run.mkdir(parents=True, exist_ok=True)
         self.file = self.steps.open("a", encoding="utf-8", buffering=1)  # every line goes to the system at once
         self.writer = SummaryWriter(str(run / "tensorboard"), purge_step=step + 1)
-        console = Console(stderr=True)
-        self.bar = sys.stderr.isatty() and not console.is_dumb_terminal
-        self.progress = Progress(
+        self.progress = ProgressBar(
             TextColumn("train"),
             BarColumn(),
             MofNCompleteColumn(),
@@ -70,9 +66,9 @@ class Watch:
             TimeRemainingColumn(),
             TextColumn("{task.fields[rate]}"),
             TextColumn("{task.description}", markup=False),
-            console=console,
-            disable=not self.bar,
+            transient=False,
         )
+        self.bar = self.progress.drawn
         self.task = self.progress.add_task(title, total=total_steps, completed=step, rate="")
         self.recent: deque[tuple[float, int, float]] = deque(maxlen=RECENT_STEPS)  # seconds, rows, sound_s of each
         self.last = self.said = time.perf_counter()
@@ -144,8 +140,9 @@ class Watch:
         }
         with self.log.open("a", encoding="utf-8") as file:
             file.write(json.dumps(line) + "\n")
-        self.progress.update(self.task, description=words)
-        if not self.bar:
+        if self.bar:
+            self.progress.update(self.task, description=words)
+        else:
             log.info("%s (step %d of %d, %s)", words, step, self.total_steps, self._rates())
         self.sums = Sums(epoch=epoch)
         self.last = self.said = time.perf_counter()

@@ -43,8 +43,6 @@ def main() -> int:
 def answer(model: Path, manifests: list[str], seed: int) -> dict[str, Any]:
     """Facts of `text_parity`, and where they are from."""
     import torch
-    from rich.console import Console
-    from rich.progress import Progress
 
     from drsn_audio.api import load_transcriber
     from drsn_audio.datasets.manifests import file_sha256, read_cuts
@@ -52,11 +50,12 @@ def answer(model: Path, manifests: list[str], seed: int) -> dict[str, Any]:
     from drsn_audio.evaluation.text_parity import text_parity
     from drsn_audio.export.onnx import export_onnx
     from drsn_audio.export.run import WRITING_BLOCKS
+    from drsn_audio.progress import ProgressBar
     from drsn_audio.streaming.onnx import OnnxStream
 
     torch.set_num_threads(1)  # chunks are too little to share: threads would wait for each other
     writer, cuts = load_transcriber(model), read_cuts(manifests)
-    with tempfile.TemporaryDirectory() as folder, Progress(console=Console(stderr=True), transient=True) as progress:
+    with tempfile.TemporaryDirectory() as folder, ProgressBar() as progress:
         path = Path(folder) / "model.onnx"
         form: dict[str, Any] = {"timing": writer.timing, "temperature": writer.temperature, "blocks": WRITING_BLOCKS}
         export_onnx(writer.module, path, **form, about={})

@@ -15,11 +15,9 @@ import json
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
-from rich.progress import Progress
-
 from drsn_audio.cli import guarded
 from drsn_audio.config import ConfigError, ExperimentConfig, load_config
+from drsn_audio.progress import ProgressBar
 
 RECIPE = Path(__file__).parent
 CONFIG = RECIPE / "configs" / "words-20-stream.yaml"
@@ -39,7 +37,7 @@ def evaluate_peers(config: ExperimentConfig, source: str, results: Path = RESULT
         raise ConfigError(f"{source}: writes {model.units.kind}, and a grammar is of words: name a model of words")
     peer = GrammarPeer(model.labels)
     settings: dict[str, Any] = {"data": data, "evaluate": config.evaluate}
-    with Progress(console=Console(stderr=True), transient=True) as progress:
+    with ProgressBar() as progress:
         theirs, written = evaluate_grammar_peer(peer, data.test, data.noise_test, progress=progress, **settings)
         name = model_name(source)
         ours = transcription_facts(

@@ -15,11 +15,11 @@ import math
 from itertools import product
 from pathlib import Path
 
-from rich.console import Console
 from rich.progress import Progress
 
 from drsn_audio.cli import guarded
 from drsn_audio.config import NoiseSource
+from drsn_audio.progress import ProgressBar
 
 SAMPLE_RATE = 16000
 SPEECH = "commands-strings/test.jsonl.gz"
@@ -74,7 +74,7 @@ def main() -> int:
         for name in options.sets:
             if name not in SETS:
                 raise ConfigError(f"{name}: no such set; {nearest(name, list(SETS))}")
-        with Progress(console=Console(stderr=True), transient=True) as progress:
+        with ProgressBar() as progress:
             for name in options.sets or SETS:
                 print(make(name, options.manifests, options.out, options.seed, progress))
 

@@ -17,11 +17,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from rich.console import Console
-from rich.progress import Progress
 
 from drsn_audio.cli import guarded
 from drsn_audio.config import ConfigError, ExperimentConfig
+from drsn_audio.progress import ProgressBar
 
 RECIPE = Path(__file__).parent
 CONFIG = RECIPE / "configs" / "denoise-small.yaml"
@@ -60,7 +59,7 @@ def evaluate(source: str, config: ExperimentConfig, out: Path, options: argparse
         others = peers([store(cut) for cut in cuts[:: -(-len(cuts) // CALIBRATED_BY)]])
         settings |= {peer: each.settings for peer, each in others.items()}
         systems |= others
-    with Progress(console=Console(stderr=True), transient=True) as progress:
+    with ProgressBar() as progress:
         facts = evaluate_denoisers(
             systems,
             config.data.test,

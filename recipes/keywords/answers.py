@@ -10,11 +10,9 @@ import argparse
 import json
 from pathlib import Path
 
-from rich.console import Console
-from rich.progress import Progress
-
 from drsn_audio.cli import guarded
 from drsn_audio.config import ConfigError
+from drsn_audio.progress import ProgressBar
 
 
 def answer_run(run: Path, overrides: list[str], device: str = "cpu") -> Path:
@@ -44,7 +42,7 @@ def answer_run(run: Path, overrides: list[str], device: str = "cpu") -> Path:
     model = load(run, device).module.to(memory_format=torch.channels_last)  # a CPU takes half the time
     store = AudioStore(model.config.frontend.sample_rate)
     clips, pool = keyword_clips(read_cuts(data.test), model.config.labels, data), NoisePool(data.noise_test, store)
-    with Progress(console=Console(stderr=True), transient=True) as progress:
+    with ProgressBar() as progress:
         trials = run_trials(
             model,
             clips,

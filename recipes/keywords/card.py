@@ -17,12 +17,10 @@ import json
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
-from rich.progress import Progress
-
 from drsn_audio import pretrained
 from drsn_audio.cli import guarded
 from drsn_audio.config import ConfigError, ExperimentConfig, nearest
+from drsn_audio.progress import ProgressBar
 
 FOLD = 3  # the noise that the other results of this recipe were tested on
 
@@ -44,7 +42,7 @@ def write_card(name: str, config: ExperimentConfig, results: Path, peers: list[d
     noise = config.data.noise_test
     of_fold = [dataclasses.replace(source, folds=[FOLD]) for source in noise]
     found = {}
-    with Progress(console=Console(stderr=True), transient=True) as progress:
+    with ProgressBar() as progress:
         for title, sources in ((name, noise), (f"{name}-fold-{FOLD}", of_fold)):
             found[title] = evaluate_keywords(
                 model,

@@ -10,10 +10,10 @@ import argparse
 from pathlib import Path
 
 from rich.console import Console
-from rich.progress import Progress
 
 from drsn_audio.cli import guarded
 from drsn_audio.config import ConfigError, load_config
+from drsn_audio.progress import ProgressBar
 
 
 def evaluate_run(run: Path, overrides: list[str], device: str = "cpu") -> list[Path]:
@@ -28,7 +28,7 @@ def evaluate_run(run: Path, overrides: list[str], device: str = "cpu") -> list[P
         raise ConfigError(f"{', '.join(foreign)}: the model is trained already: override evaluate.* and data.* only")
     config = load_config(run / "config.yaml", overrides)
     model = load(run, device)
-    with Progress(console=Console(stderr=True), transient=True) as progress:
+    with ProgressBar() as progress:
         facts = evaluate_keywords(
             model.module,
             config.data.test,

@@ -16,7 +16,7 @@ from drsn_audio.datasets.keyword import Clip, keyword_clips
 from drsn_audio.datasets.manifests import AudioStore, read_cuts
 from drsn_audio.datasets.noise_pool import NoisePool
 from drsn_audio.evaluation.keyword import Trials, run_trials
-from drsn_audio.metrics.calibration import softmax, wilson_interval
+from drsn_audio.metrics.calibration import named_keywords, softmax, wilson_interval
 from drsn_audio.models.checkpoint import load_checkpoint
 from drsn_audio.training.calibrate import keyword_classes
 
@@ -86,9 +86,8 @@ def _answers(
     """Of every trial: whether it is answered with a keyword, with the right one, and whether it holds one."""
     logits, targets = (np.concatenate([getattr(one, name) for one in group]) for name in ("logits", "targets"))
     probabilities = softmax(logits, temperature)
-    answer = probabilities.argmax(axis=1)
-    heard = np.isin(answer, keywords) & (probabilities.max(axis=1) >= reject_below)
-    return heard, heard & (answer == targets), np.isin(targets, keywords)
+    named = named_keywords(probabilities, list(keywords), reject_below)
+    return named >= 0, (named >= 0) & (named == targets), np.isin(targets, keywords)
 
 
 def _share(chosen: np.ndarray) -> float:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +19,10 @@ from drsn_audio.corpora.cuts import write_cuts
 from drsn_audio.corpora.prepare import PARTS
 from drsn_audio.corpora.voices import draw_voices, synthesise_all
 from drsn_audio.datasets.manifests import read_cuts
+from drsn_audio.files import write_whole
 from drsn_audio.labels import SILENCE, UNKNOWN
 from drsn_audio.models.checkpoint import find_checkpoint, load_checkpoint
+from drsn_audio.training.resume import remove_positions, resumable
 
 DEFAULTS = Path(__file__).parent / "own-words.yaml"
 CLIPS_A_WORD = 60  # at least, of each word of the recordings in an epoch
@@ -28,11 +31,12 @@ CLIPS_WITHOUT_A_WORD = 120  # at least, of recordings played backwards
 WORD_VOICES, PART_VOICES, OTHER_VOICES = (96, 11, 17), (16, 3, 3), 4
 TRAIN_VOICES = 24  # that say the recorded words, so that a synthesised voice is no sign of "unknown"
 SYNTHETIC_NOISE = {"count": 20, "duration_s": 10.0}
+REQUEST = "request.json"  # in RUN/data, once all that training reads has been made
 
 
 @dataclass
 class Request:
-    """What stands on the command line beside the config's keys."""
+    """What stands on the command line beside the config's keys; `given` are the names of those that do stand there."""
 
     init: str = "commands-12"
     run: Path = Path("runs/own-words")
@@ -41,16 +45,25 @@ class Request:
     synthesise: list[str] = field(default_factory=list)
     speaker_pattern: str | None = None
     overwrite: bool = False
+    resume: bool = False
     overrides: list[str] = field(default_factory=list)
+    given: set[str] = field(default_factory=set)
+
+    @property
+    def is_prepared(self) -> bool:
+        """Whether a training of this run began: what it reads is there, and its config."""
+        return (self.run / "data" / REQUEST).exists() and (self.run / "config.yaml").exists()
 
 
 def read_request(words: Sequence[str], synthesise: str, overwrite: bool) -> Request:
     """key=value words -> Request; keys that are not its own are the config's.
 
     Raises:
-        ConfigError: neither data nor words to synthesise, a word that cannot be one, an unknown key.
+        ConfigError: neither data nor words to synthesise, a word that cannot be one, an unknown key, or a run folder
+            that holds something already, and neither resume=true nor `overwrite` is given.
     """
     request = Request(synthesise=_phrases(synthesise), overwrite=overwrite)
+    request.given |= {"synthesise"} if request.synthesise else set()
     for word in words:
         key, _, value = word.partition("=")
         if key in ("data", "noise", "run"):
@@ -59,20 +72,38 @@ def read_request(words: Sequence[str], synthesise: str, overwrite: bool) -> Requ
             setattr(request, key, value)
         else:
             request.overrides.append(word)
-    load_config(None, request.overrides)  # so that a misspelt key is found before the work begins
-    if request.data is None and not request.synthesise:
+            continue
+        request.given.add(key)
+    # Read here, so that a misspelt key is found before the work begins.
+    request.resume = load_config(None, request.overrides).resume
+    if request.resume and request.overwrite:
+        raise ConfigError("--overwrite begins anew and resume=true goes on: give one of them")
+    if request.data is None and not request.synthesise and not (request.resume and request.is_prepared):
         raise ConfigError('there are no words: give data=FOLDER of recordings, or --synthesise "open gate,close gate"')
-    if (request.run / "best.json").exists() and not request.overwrite:
-        raise ConfigError(f"{request.run}: holds a model already: give another run=FOLDER, or --overwrite")
+    if not request.resume and not request.overwrite:
+        other = "give another run=FOLDER, or --overwrite"
+        if resumable(request.run):
+            raise ConfigError(
+                f"{request.run}: holds a training that was stopped: resume=true goes on with it; or {other}"
+            )
+        if (request.run / "best.json").exists():
+            raise ConfigError(
+                f"{request.run}: holds a model already: resume=true ends its training and tests it; or {other}"
+            )
     return request
 
 
 def prepare_own_words(request: Request) -> ExperimentConfig:
     """Make the manifests in RUN/data and the config that trains on them; says on stdout what was found.
 
+    With resume=true, those of the training that began are used as they are.
+
     Raises:
         ConfigError, CheckpointError, AudioError, ManifestError: what the request names cannot be used.
     """
+    if request.resume and request.is_prepared:
+        return _prepared(request)
+    (request.run / "data" / REQUEST).unlink(missing_ok=True)  # what it describes is about to change
     trained, _ = load_checkpoint(find_checkpoint(request.init))
     place = request.run / "data"
     recorded = _recordings(request) if request.data else []
@@ -100,7 +131,30 @@ def prepare_own_words(request: Request) -> ExperimentConfig:
         "data": {part: [str(path)] for part, path in manifests.items()} | _noise(request, place),
     }
     merged = OmegaConf.merge(OmegaConf.load(DEFAULTS), facts, OmegaConf.from_dotlist(request.overrides))
-    return config_from_dict(OmegaConf.to_container(merged))  # type: ignore[arg-type]
+    config = config_from_dict(OmegaConf.to_container(merged))  # type: ignore[arg-type]
+    if request.overwrite:
+        remove_positions(request.run)
+        (request.run / "config.yaml").unlink(missing_ok=True)  # of the model that is written over
+    write_whole(place / REQUEST, (json.dumps(_described(request), indent=1) + "\n").encode())
+    return config
+
+
+def _prepared(request: Request) -> ExperimentConfig:
+    """The config of the training that began in the run folder; raises ConfigError where it was of other words."""
+    before, now = json.loads((request.run / "data" / REQUEST).read_text()), _described(request)
+    differing = sorted(key for key in request.given & before.keys() if before[key] != now[key])
+    if differing:
+        shown = ", ".join(f"{key}={now[key]} (was {before[key]})" for key in differing)
+        raise ConfigError(f"{request.run}: resume=true with {shown}: give what it was, or another run=FOLDER")
+    return load_config(request.run / "config.yaml", request.overrides)
+
+
+def _described(request: Request) -> dict[str, Any]:
+    """What a run is prepared from, as JSON holds it."""
+    named = ("init", "data", "noise", "synthesise", "speaker_pattern")
+    return {
+        key: str(value) if isinstance(value, Path) else value for key, value in asdict(request).items() if key in named
+    }
 
 
 def _speech(

@@ -15,10 +15,10 @@ import json
 from pathlib import Path
 
 from rich.console import Console
-from rich.progress import Progress
 
 from drsn_audio.cli import guarded
 from drsn_audio.config import ConfigError, ExperimentConfig, load_config
+from drsn_audio.progress import ProgressBar
 from drsn_audio.text import normalise_text
 
 RECIPE = Path(__file__).parent
@@ -42,7 +42,7 @@ def evaluate_peers(config: ExperimentConfig, result: Path = RESULT) -> Path:
     from drsn_audio.reports.table import terminal_table
 
     learnt = {normalise_text(cut.supervisions[0].text) for cut in read_cuts(config.data.train[:1])}
-    with Progress(console=Console(stderr=True), transient=True) as progress:
+    with ProgressBar() as progress:
         facts = evaluate_pocketsphinx(
             config.model.labels,
             sorted(learnt - set(map(normalise_text, config.model.labels))),

@@ -8,10 +8,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
-from rich.progress import Progress
-
 from drsn_audio.config import ConfigError
+from drsn_audio.progress import ProgressBar
 
 STREAMS = ("streams/test-words.jsonl.gz", "streams/test-free.jsonl.gz")
 
@@ -38,7 +36,7 @@ def write_stream_card(path: Path, results: Path, streams: Sequence[str] = STREAM
         raise ConfigError(f"{path}: not tuned: tune its run with recipes/keywords/tune.py and ship it again")
     measured = _of_these_weights(speed, model.info["sha256"]) if speed else None
     distinct = distinct_sound(read_cuts(streams))
-    with Progress(console=Console(stderr=True), transient=True) as progress:
+    with ProgressBar() as progress:
         facts = evaluate_streams(
             model.module,
             model.detector_config(),

@@ -18,11 +18,11 @@ from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from rich.console import Console
 from rich.progress import Progress
 
 from drsn_audio.cli import guarded
 from drsn_audio.config import NoiseSource
+from drsn_audio.progress import ProgressBar
 
 if TYPE_CHECKING:
     from lhotse.cut import Cut
@@ -105,7 +105,7 @@ def main() -> int:
         for name in options.sets:
             if name not in SETS:
                 raise ConfigError(f"{name}: no such set; {nearest(name, list(SETS))}")
-        with Progress(console=Console(stderr=True), transient=True) as progress:
+        with ProgressBar() as progress:
             for line in make(options.sets or list(SETS), options.manifests, options.out, options.seed, progress):
                 print(line)
 

@@ -15,11 +15,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rich.console import Console
 from rich.progress import Progress
 
 from drsn_audio.cli import guarded
 from drsn_audio.config import ConfigError, config_to_dict
+from drsn_audio.progress import ProgressBar
 
 if TYPE_CHECKING:
     from drsn_audio.api import Recognizer
@@ -66,7 +66,7 @@ def threshold_runs(
             raise ConfigError(f"{run}: data.noise_test is empty: name the noise to measure in")
         check_thresholds(recognizer.module)
     measured, described = [], []
-    with Progress(console=Console(stderr=True), transient=True) as progress:
+    with ProgressBar() as progress:
         for run, (config, recognizer) in zip(runs, loaded, strict=True):
             trials = _measure(recognizer, config, snr_db, clips, first.evaluate.seed, progress)
             measured.append(trials)

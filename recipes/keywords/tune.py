@@ -9,10 +9,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from rich.console import Console
-from rich.progress import Progress
-
 from drsn_audio.cli import guarded
+from drsn_audio.progress import ProgressBar
 
 STREAMS = ("streams/dev-words.jsonl.gz", "streams/dev-free.jsonl.gz")
 
@@ -27,7 +25,7 @@ def main() -> int:
     def run() -> None:
         from drsn_audio.training.tune import describe_tuning, tune
 
-        with Progress(console=Console(stderr=True), transient=True) as progress:
+        with ProgressBar() as progress:
             found = tune(options.run / "best.json", options.streams, options.false_alarms, progress=progress)
         print(describe_tuning(found))
 

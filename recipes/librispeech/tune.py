@@ -12,11 +12,9 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from rich.console import Console
-from rich.progress import Progress
-
 from drsn_audio.cli import guarded
 from drsn_audio.config import ConfigError, load_config
+from drsn_audio.progress import ProgressBar
 
 
 def main() -> int:
@@ -38,7 +36,7 @@ def main() -> int:
         if foreign:
             raise ConfigError(f"{', '.join(foreign)}: override data.* only")
         config = load_config(options.run / "config.yaml", options.overrides)
-        with Progress(console=Console(stderr=True), transient=True) as progress:
+        with ProgressBar() as progress:
             found = tune_decoder(
                 options.run / "best.json",
                 config.data,

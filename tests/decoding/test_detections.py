@@ -47,7 +47,7 @@ def test_an_echo_of_another_label_is_suppressed():
 
 
 def test_what_two_windows_hear_by_chance_is_no_word():
-    assert hear(word("go", 8, 9)) == [("unknown", 0.1, 0.0, 40 * HOP_S - HOP_S + 1)]
+    assert hear(word("go", 8, 9)) == [("unknown", 0.033, 0.0, 40 * HOP_S - HOP_S + 1)]
     assert hear(word("go", 8, 10))[0][0] == "go"
 
 
@@ -59,7 +59,7 @@ def test_at_the_edges_one_window_is_enough():
 def test_a_word_is_not_heard_below_the_threshold():
     heard = word("go", 8, 13, 0.6)
     assert hear(heard)[0][0] == "go"
-    assert hear(heard, detect_below=0.7) == [("unknown", 0.4, 0.0, 5.875)]
+    assert hear(heard, detect_below=0.7) == [("unknown", 0.133, 0.0, 5.875)]
     assert hear(heard, reject_below=0.7)[0][0] == "go"  # that one is for clips
 
 
@@ -80,12 +80,13 @@ def test_without_silence_or_unknown():
     answers = WindowAnswers(["go", "stop"], 1.0, 0.0, 0.6)
     for start_s in (0.0, 0.125):
         answers.add(start_s, start_s + 1, np.array([0.55, 0.45]))
-    assert answers.answers()[0].label == "unknown"
+    (heard,) = answers.answers()
+    assert (heard.label, heard.score) == ("unknown", 0.0)  # a label that the model has no probability for
 
 
 @pytest.mark.parametrize(
     ("probability", "reject_below", "answer"),
-    [(0.6, 0.0, ("go", 0.6)), (0.6, 0.6, ("go", 0.6)), (0.6, 0.61, ("unknown", 0.4)), (0.3, 0.0, ("go", 0.3))],
+    [(0.6, 0.0, ("go", 0.6)), (0.6, 0.6, ("go", 0.6)), (0.6, 0.61, ("unknown", 0.133333)), (0.3, 0.0, ("go", 0.3))],
 )
 def test_a_clip_is_one_answer(probability, reject_below, answer):
     row = np.array([probability, *[(1 - probability) / 3] * 3])

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from drsn_audio.evaluation.details import by_noise_class, keywords_alone, other_words, rejection
+from drsn_audio.evaluation.details import by_noise_class, keywords_alone, other_words, rejection, with_threshold
 from drsn_audio.evaluation.keyword import Trials
 
 LABELS = ["yes", "no", "unknown", "silence"]
@@ -54,6 +54,17 @@ def test_rejection_with_and_without_its_threshold(trials):
     assert found["without"] == {"false_accepts": pytest.approx(2 / 3), "misses": pytest.approx(1 / 3)}
     assert found["with"] == {"false_accepts": pytest.approx(1 / 3), "misses": pytest.approx(2 / 3)}
     assert rejection([trials], LABELS, None) == rejection([trials], LABELS, {"temperature": 2.0}) == []
+
+
+def test_answers_with_the_threshold(trials):
+    (answered,) = with_threshold([trials], LABELS, {"temperature": 1.0, "reject_below": 0.55})
+    assert answered.predictions.tolist() == [0, 2, 2, 2, 0, 2]  # the third and the last were keywords below 0.55
+    assert answered.targets is trials.targets
+    (only_silence,) = with_threshold([trials], ["yes", "no", "up", "silence"], {"reject_below": 0.55})
+    assert only_silence.predictions.tolist() == [0, 2, 3, 2, 0, 3]  # nothing else is no word
+    for calibration in (None, {"temperature": 2.0}, {"reject_below": 0.0}):
+        assert with_threshold([trials], LABELS, calibration) == []
+    assert with_threshold([trials], ["yes", "no", "up", "down"], {"reject_below": 0.5}) == []
 
 
 def test_a_share_of_no_trials_is_none(trials):

@@ -11,6 +11,7 @@ import pytest
 import torch
 from torch import nn
 
+from drsn_audio.api import Recognizer
 from drsn_audio.config import ConfigError, DataConfig, EvaluateConfig, FrontendConfig, ModelConfig, NoiseSource
 from drsn_audio.datasets.keyword import keyword_clips
 from drsn_audio.datasets.manifests import AudioStore, ManifestError, read_cuts
@@ -21,7 +22,7 @@ from drsn_audio.evaluating import outside_note
 from drsn_audio.evaluation.keyword import Trials, num_samples, run_mixed_trials, run_trials
 from drsn_audio.evaluation.run import evaluate_keywords, summarise
 from drsn_audio.reports.folder import write_report
-from drsn_audio.reports.run import Run
+from drsn_audio.reports.run import Run, as_answered
 
 RATE = 16000
 LABELS = ["low", "mid", "high"]
@@ -308,3 +309,33 @@ def test_a_single_speaker_has_no_interval():
     (clean,) = summarise([made("clean", None, [1, 0], list("aa"), list("xy"))], 2, seed=0, replicates=50)
     assert (clean["accuracy"], clean["low"], clean["high"]) == (0.5, None, None)
     assert clean["confusion"] == [[1, 1], [0, 0]]
+
+
+def test_a_report_answers_as_classify_does(task, tmp_path):
+    """With a reject threshold: the counts of the report are those of `Recognizer.classify`, file by file."""
+    labels = [*LABELS, "unknown", "silence"]
+
+    def loudness(waves):  # the more energy, the more probable is "mid"
+        energy = waves.square().sum(-1, keepdim=True)
+        return torch.nn.functional.pad(1 + energy / 100, (1, 3))
+
+    module = Answers(loudness, labels)
+    files = [(cut.supervisions[0].text, cut.recording.sources[0].source) for cut in read_cuts([task.test])]
+    surest = sorted(Recognizer(module, {}).classify(path).score for _, path in files)
+    info = {"calibration": {"temperature": 1.0, "reject_below": (surest[2] + surest[3]) / 2}}
+    facts = evaluate_keywords(
+        module, [str(task.test)], [], name="m", data=DataConfig(), evaluate=EVALUATE, checkpoint=info
+    )
+    expected = np.zeros((5, 5), int)
+    for word, path in files:
+        expected[labels.index(word), labels.index(Recognizer(module, info).classify(path).label)] += 1
+    assert expected[:, 3].sum() == expected[:, 1].sum() == 3  # half are below the threshold
+    assert np.array_equal(Run(as_answered(facts)).confusion("clean", None), expected)
+    assert Run(facts).confusion("clean", None)[:, 1].sum() == 6  # without it, to compare models by
+
+    write_report(json.loads(json.dumps(facts)), tmp_path)
+    with_it, without, *_ = (tmp_path / "table.md").read_text().split("% [95 % interval")[1:]
+    accuracy = 100 * expected.trace() / 6
+    assert f"{accuracy:.1f}" in with_it
+    assert "33.3" in without  # two of six are "mid"
+    assert accuracy < 33

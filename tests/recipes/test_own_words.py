@@ -1,7 +1,10 @@
 """Fine-tuning on one's own words: what becomes "unknown", how few recordings are split, and the command as a whole."""
 
 import json
+import os
 import re
+import signal
+import sys
 from types import SimpleNamespace
 
 import numpy as np
@@ -13,6 +16,7 @@ from drsn_audio.corpora import CORPORA
 from drsn_audio.corpora.espeak import EspeakError, data_path
 from drsn_audio.datasets.manifests import load_cut, read_cuts
 from drsn_audio.models.checkpoint import load_checkpoint
+from drsn_audio.training.watch import Watch
 
 
 @pytest.fixture
@@ -168,8 +172,11 @@ def espeak_is_here():
         return False
 
 
-@pytest.mark.skipif(not espeak_is_here(), reason="eSpeak NG is not installed")
-def test_the_whole_command(recipe, call, recordings, run, monkeypatch):
+@pytest.fixture
+def small(recipe, monkeypatch):
+    """The module own_words, with few voices and words."""
+    if not espeak_is_here():
+        pytest.skip("eSpeak NG is not installed")
     own_words = recipe("own_words")
     for name, value in {
         "WORD_VOICES": (2, 1, 1), "PART_VOICES": (1, 1, 1), "OTHER_VOICES": 1, "CLIPS_A_WORD": 8,
@@ -178,6 +185,11 @@ def test_the_whole_command(recipe, call, recordings, run, monkeypatch):
     }.items():  # fmt: skip
         monkeypatch.setattr(own_words, name, value)
     monkeypatch.setattr(own_words.own_data, "OTHER_WORDS", "house seven water bird machine".split())
+    return own_words
+
+
+def test_the_whole_command(small, call, recordings, run):
+    own_words = small
     mine = recordings / "mine"
     arguments = (
         f"init={run}", f"data={recordings / 'words'}", f"noise={recordings / 'site'}", f"run={mine}",
@@ -228,6 +240,58 @@ def test_the_whole_command(recipe, call, recordings, run, monkeypatch):
     assert status == 0
     assert json.loads((mine / "best.json").read_text())["calibration"]["reject_below"] == 0
     assert json.loads(before)["sha256"] == json.loads((mine / "best.json").read_text())["sha256"]
+
+
+def test_a_stopped_training_goes_on_to_its_report(small, call, recordings, run, monkeypatch):
+    """As its message says, by the same command with resume=true: when stopped while it trained, while it was
+    calibrated, and before its test.
+    """
+    mine = recordings / "mine"
+    arguments = (
+        f"init={run}", f"data={recordings / 'words'}", f"run={mine}", "train.epochs=2", "evaluate.snr_db=[5]",
+        "evaluate.draws=1", "evaluate.replicates=20",
+    )  # fmt: skip
+
+    step = Watch.step
+    with monkeypatch.context() as patch:
+        patch.setattr(Watch, "step", lambda *args, **kw: (step(*args, **kw), os.kill(os.getpid(), signal.SIGTERM)))
+        status, _, err = call("train", *arguments)
+    assert status == 128 + signal.SIGTERM
+    assert "resume=true" in err[-1]
+
+    status, _, err = call("train", *arguments)
+    assert (status, len(err)) == (2, 1)
+    assert "resume=true" in err[0]
+    status, _, err = call("train", *arguments, f"noise={recordings / 'site'}", "resume=true")  # another request
+    assert (status, len(err)) == (2, 1)
+    assert "noise=" in err[0]
+
+    with monkeypatch.context() as patch:
+        patch.setattr("drsn_audio.training.keyword.calibrate", interrupt)
+        status, _, _ = call("train", *arguments, "resume=true")
+    assert status == 128 + signal.SIGINT
+    weights = json.loads((mine / "best.json").read_text())["sha256"]
+    assert not (mine / "report.txt").exists()
+
+    with monkeypatch.context() as patch:
+        patch.setattr("drsn_audio.training.loop.Training.run", interrupt)  # there is nothing left to train
+        patch.setattr("drsn_audio.training.watch.Watch.step", interrupt)
+        with monkeypatch.context() as before_the_test:
+            before_the_test.setattr(sys.modules["own_report"], "evaluate_run", interrupt)
+            status, _, _ = call("train", *arguments, "resume=true")
+        assert status == 128 + signal.SIGINT
+        assert "calibration" in json.loads((mine / "best.json").read_text())
+        status, out, err = call("train", f"run={mine}", "resume=true")
+    assert status == 0, err
+    assert any(line.startswith("As drsn-audio classify answers") for line in out)
+    assert {"run.json", "table.md", "report.txt"} <= {path.name for path in mine.iterdir()}
+    assert json.loads((mine / "best.json").read_text())["sha256"] == weights
+    assert json.loads((mine / "training.json").read_text())["status"] == "finished"
+    assert call("train", *arguments, "--overwrite", "resume=true")[0] == 2  # which of the two?
+
+
+def interrupt(*args, **kwargs):
+    raise KeyboardInterrupt
 
 
 @pytest.mark.parametrize(
