@@ -157,6 +157,7 @@ def espeak_is_here():
         return False
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not espeak_is_here(), reason="eSpeak NG is not installed")
 def test_the_whole_command(recipe, call, recordings, run, monkeypatch):
     own_words = recipe("own_words")
