@@ -180,6 +180,7 @@ def test_synthetic_noise_refuses_what_it_cannot_make(tmp_path):
         prepare_synthetic_noise("folder", tmp_path, progress=False)
 
 
+@pytest.mark.slow
 def test_real_noise(real_data, tmp_path, load):
     urban = prepare_urbansound8k(real_data / "urbansound8k_subset", tmp_path / "us8k", progress=False)
     assert urban.counts == {"noise": 1379}

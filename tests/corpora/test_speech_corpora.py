@@ -204,6 +204,7 @@ def test_folder_refuses_patterns_and_shares_that_cannot_work(folder, tmp_path):
         prepare_folder(folder, tmp_path / "out", dev_share=0.2, test_share=0.9, progress=False)
 
 
+@pytest.mark.slow
 def test_real_speech_commands(real_data, tmp_path, load):
     made = prepare_speech_commands(real_data / "speech_commands_subset", tmp_path, progress=False)
     assert made.counts == {"train": 2579, "dev": 463, "test": 600, "noise": 6}
@@ -216,6 +217,7 @@ def test_real_speech_commands(real_data, tmp_path, load):
     assert len(speakers["test"]) == 34
 
 
+@pytest.mark.slow
 def test_real_digits(real_data, tmp_path):
     made = prepare_free_spoken_digits(real_data / "free_spoken_digit_dataset", tmp_path, progress=False)
     assert made.counts == {"train": 1200, "dev": 400, "test": 800}

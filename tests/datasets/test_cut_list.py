@@ -169,6 +169,7 @@ def test_clips_and_utterances_of_many_are_those_of_few(task, many):
     ]
 
 
+@pytest.mark.slow
 def test_memory_does_not_grow_with_the_manifest(task, tmp_path):
     """30,000 cuts as objects are 150 MB."""
     process = psutil.Process()

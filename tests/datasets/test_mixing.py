@@ -285,6 +285,7 @@ def test_missing_inputs(speech, noise, tmp_path):
         mix_files(speech, "strasse", [5], tmp_path / "out", progress=False)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif("DRSN_AUDIO_DATA" not in os.environ, reason="DRSN_AUDIO_DATA names no folder of real audio")
 def test_real_recordings(tmp_path):
     data = Path(os.environ["DRSN_AUDIO_DATA"])

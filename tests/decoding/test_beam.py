@@ -187,6 +187,7 @@ def test_no_frames_and_silence():
     assert decoder.decode(np.log([[1 - 3e-6, 1e-6, 1e-6, 1e-6]] * 20)).text == ""
 
 
+@pytest.mark.slow
 def test_memory_does_not_grow_with_the_sound():
     """Hypotheses that were left are forgotten: five times the sound takes nearly as much memory."""
     decoder = BeamDecoder(ALL_LETTERS, BeamConfig(beam=20))

@@ -92,7 +92,13 @@ def keys_of(out):
 
 
 @pytest.mark.parametrize(
-    ("kind", "units"), [("keyword", 16), ("mixed", 6), ("writing", 4), ("denoiser", 6 * 2 + 6 + 2)]
+    ("kind", "units"),
+    [
+        ("keyword", 16),
+        ("writing", 4),
+        pytest.param("mixed", 6, marks=pytest.mark.slow),
+        pytest.param("denoiser", 6 * 2 + 6 + 2, marks=pytest.mark.slow),
+    ],
 )
 def test_a_killed_evaluation_goes_on(kind, units, run, writing_run, task, tmp_path, asked, small, capsys):
     arguments, out = arguments_of(kind, run, writing_run, task, tmp_path), tmp_path / "killed"

@@ -49,7 +49,9 @@ def close(one, other):
     return one == (pytest.approx(other, rel=1e-5, abs=1e-5) if isinstance(other, float) else other)
 
 
-@pytest.mark.parametrize("kind", ["keyword", "writing", "denoiser", "mixed"])
+@pytest.mark.parametrize(
+    "kind", ["keyword", "writing", *(pytest.param(kind, marks=pytest.mark.slow) for kind in ("denoiser", "mixed"))]
+)
 def test_an_evaluation_is_that_of_one_process(run, writing_run, task, tmp_path, kind, monkeypatch, capsys):
     noise = ["--noise", task.noise, "--folds", 3, "--snr", 5, -5, "--draws", 2]
     model = {"keyword": run, "mixed": run, "writing": writing_run, "denoiser": tmp_path / "denoiser"}[kind]

@@ -188,6 +188,7 @@ def small(recipe, monkeypatch):
     return own_words
 
 
+@pytest.mark.slow
 def test_the_whole_command(small, call, recordings, run):
     own_words = small
     mine = recordings / "mine"
@@ -242,6 +243,7 @@ def test_the_whole_command(small, call, recordings, run):
     assert json.loads(before)["sha256"] == json.loads((mine / "best.json").read_text())["sha256"]
 
 
+@pytest.mark.slow
 def test_a_stopped_training_goes_on_to_its_report(small, call, recordings, run, monkeypatch):
     """As its message says, by the same command with resume=true: when stopped while it trained, while it was
     calibrated, and before its test.

@@ -121,6 +121,7 @@ def test_names_and_sizes_that_cannot_be(recipe, run, tmp_path, monkeypatch):
         ship.ship(run[0], "tones-3", tmp_path / "package")
 
 
+@pytest.mark.slow
 def test_a_card_is_written_by_one_command(recipe, run, task, tmp_path, monkeypatch):
     folder = tmp_path / "package"
     recipe("ship").ship(run[0], "tones-3", folder)
@@ -186,6 +187,7 @@ def test_a_streaming_model_is_shipped_with_its_thresholds(recipe, causal, stream
     assert "keywords missed instead of" in said
 
 
+@pytest.mark.slow
 def test_streams_that_tuned_it_are_under_the_same_licences(recipe, causal, streams, tmp_path):
     ship = recipe("ship")
     with pytest.raises(ConfigError, match=r"UrbanSound8K \(CC BY-NC 3.0\) forbids"):

@@ -51,6 +51,7 @@ def test_sets_hold_what_they_say(call, manifests, tmp_path):
     assert all(cut.custom["stream"] for cut in words + free)
 
 
+@pytest.mark.slow
 def test_tuned_and_evaluated(call, manifests, run, tmp_path, capsys):
     assert call("streams", "test-words", "test-free", "--manifests", manifests, "--out", tmp_path / "s")[0] == 0
     streams = [tmp_path / "s" / f"test-{name}.jsonl.gz" for name in ("words", "free")]

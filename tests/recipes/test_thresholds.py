@@ -37,6 +37,7 @@ def saved(task, tmp_path):
     return save
 
 
+@pytest.mark.slow
 def test_runs_of_one_model_are_pooled(call, saved, tmp_path):
     runs = [saved("a-0"), saved("a-1", seed=1)]
     out = tmp_path / "out"

@@ -91,6 +91,7 @@ def test_it_is_shipped_with_all_that_it_learnt_from(ship, run, tmp_path):
     assert load_denoiser(path).sample_rate == 16000
 
 
+@pytest.mark.slow
 def test_half_precision_is_heard_on_development_speech(call, ship, run, tmp_path):
     status, out, err = call("ship", run, "hush", "--out", tmp_path / "package")
     assert status == 0, err
@@ -102,6 +103,7 @@ def test_half_precision_is_heard_on_development_speech(call, ship, run, tmp_path
     assert out[2] == "now write its card: python recipes/denoise/card.py hush"
 
 
+@pytest.mark.slow
 def test_what_cannot_be_told_is_refused(ship, write_run, run, first, task, renamed, tmp_path, monkeypatch):
     package, read = tmp_path / "package", renamed(task.train, "read", "19-198-{:04d}")
     (tmp_path / "alone").mkdir()
