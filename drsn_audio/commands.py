@@ -91,8 +91,8 @@ def mix(options: argparse.Namespace) -> int:
         if report.manifest.name != "mix.jsonl.gz":  # of one file
             print(one_line(str(options.out)))
         else:
-            failed = f", {len(report.failed):,} failed" if report.failed else ""
-            print(one_line(f"{options.out}: {report.mixes:,} mixes, manifest {report.manifest}{failed}"))
+            note = f", {len(report.failed):,} failed" if report.failed else ""
+            print(one_line(f"{options.out}: {report.mixes:,} mixes, manifest {report.manifest}{note}"))
     return BAD_INPUT if report.failed else 0
 
 

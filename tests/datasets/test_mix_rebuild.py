@@ -110,3 +110,11 @@ def test_a_manifest_that_is_none_of_mixes(inputs, tmp_path, task):
     for manifest, reason in ((task.test, "not a manifest of mixes"), (tmp_path / "no.jsonl.gz", "no such manifest")):
         with pytest.raises(InputError, match=reason):
             rebuild(manifest, tmp_path / "again", progress=False)
+
+
+def test_a_set_of_a_later_version_is_refused(inputs, tmp_path):
+    manifest = published(inputs, tmp_path)
+    header = json.loads(manifest.with_name("mix.json").read_text())
+    manifest.with_name("mix.json").write_text(json.dumps({**header, "mix_version": 99}))
+    with pytest.raises(InputError, match="version 99"):
+        rebuild(manifest, tmp_path / "again", progress=False)

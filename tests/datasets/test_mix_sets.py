@@ -1,5 +1,6 @@
 """Noisy test sets: resumed, moved, by any number of processes, always the same bytes."""
 
+import json
 import multiprocessing
 import os
 import shutil
@@ -234,6 +235,23 @@ def test_other_options_or_inputs_are_refused(inputs, tmp_path, finished):
     (inputs.noise / "0.wav").unlink()
     with pytest.raises(InputError, match=r"inputs.noise.count was 3, is 2"):
         mix(inputs, out)
+
+
+@pytest.mark.parametrize("finished", [True, False])
+def test_a_set_of_another_version_is_not_taken_up(inputs, tmp_path, finished, monkeypatch):
+    """Half of its mixes would be drawn by other rules."""
+    monkeypatch.setattr("drsn_audio.datasets.mixing.MIX_VERSION", 1)
+    if finished:
+        mix(inputs, tmp_path / "out")
+    else:
+        interrupted(inputs, tmp_path / "out", after=4)
+    header = tmp_path / "out" / ("mix.json" if finished else "mix.unfinished/request.json")
+    facts = read_header(header)
+    del facts["mix_version"]  # as before there was one
+    header.write_text(json.dumps(facts))
+    monkeypatch.undo()
+    with pytest.raises(InputError, match=r"mix_version was nothing, is 2.*choose another OUT"):
+        mix(inputs, tmp_path / "out")
 
 
 def test_a_finished_set_is_kept(inputs, tmp_path, tree):
