@@ -105,8 +105,7 @@ def evaluate_run(run: Path, overrides: Sequence[str], options: argparse.Namespac
 def outside_note(facts: Mapping[str, Any]) -> str | None:
     """Return a line on the words of run.json's `facts` that the model does not know; None where there are none."""
     found = facts["data"].get("outside_vocabulary")
-    what = "words are some" if facts.get("kind") == "streams" else "utterances have words"
-    return outside_line(found, what) if found else None
+    return outside_line(found, of_words=facts.get("kind") == "streams") if found else None
 
 
 def evaluation_config(path: str | Path, overrides: Sequence[str]) -> ExperimentConfig:

@@ -152,14 +152,17 @@ def count_outside(words: Iterable[Sequence[str]]) -> dict[str, Any]:
     return {"outside": sum(map(bool, of_each)), "of": len(of_each), "words": named, "others": others}
 
 
-def outside_line(found: Mapping[str, Any], what: str = "utterances have words") -> str | None:
-    """Return what a person reads of `count_outside` in one line; None where all words are known."""
+def outside_line(found: Mapping[str, Any], *, of_words: bool = False) -> str | None:
+    """Return what a person reads of `count_outside`, of utterances or of single words; None where all are known."""
     if not found["outside"]:
         return None
     named = [f"{one['word']} ({one['times']})" for one in found["words"][:OUTSIDE_SHOWN]]
     more = len(found["words"]) - len(named) + found["others"]
     names = ", ".join([*named, *([f"{more} more"] if more else [])])
-    return f"note: {found['outside']} of {found['of']} {what} that the model does not know: {names}"
+    count = f"{found['outside']} of {found['of']}"
+    if of_words:
+        return f"note: the model does not know {count} words: {names}"
+    return f"note: {count} utterances have words that the model does not know: {names}"
 
 
 class Transcribed(NamedTuple):
@@ -183,7 +186,7 @@ def read_text(path: str | Path) -> str:
     except UnicodeDecodeError:
         raise InputError(f"{path}: not text, or not UTF-8 text: convert it, e.g. iconv -f latin1 -t utf-8") from None
     except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror}): check the path and its permissions") from None
+        raise InputError(f"{path}: {error.strerror}: check the path and its permissions") from None
 
 
 def parse_transcripts(text: str) -> Iterator[Transcribed]:

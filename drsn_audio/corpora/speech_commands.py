@@ -85,7 +85,8 @@ def _read_list(path: Path, part: str, ids: set[str], part_of: dict[str, str]) ->
     try:
         text = read_text(path)
     except InputError as error:
-        raise AudioError(f"{error}; it comes with the corpus, restore it") from None
+        reason = str(error).removeprefix(f"{path}: ")
+        raise AudioError(f"{path}: cannot be read ({reason}): it comes with the corpus, restore it") from None
     faults = []
     for number, line in enumerate(text.split("\n"), 1):
         id = line.strip().rsplit(".", 1)[0]

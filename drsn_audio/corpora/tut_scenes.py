@@ -73,4 +73,5 @@ def _lines(path: Path) -> list[str]:
     try:
         return [line for line in read_text(path).split("\n") if line.strip()]
     except InputError as error:
-        raise AudioError(f"{error}; it comes with the corpus, restore it") from None
+        reason = str(error).removeprefix(f"{path}: ")
+        raise AudioError(f"{path}: cannot be read ({reason}): it comes with the corpus, restore it") from None

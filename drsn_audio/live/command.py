@@ -224,7 +224,7 @@ def summarise(figures: dict[str, Any], options: argparse.Namespace) -> None:
 
         lines = word_lines if "wer" in figures["reference"] else reference_lines
         print("\n".join(lines(figures["reference"])), flush=True)
-        if line := outside_line(figures["reference"]["outside_vocabulary"], "words are some"):
+        if line := outside_line(figures["reference"]["outside_vocabulary"], of_words=True):
             log.info("%s", line)
 
 
