@@ -99,7 +99,7 @@ def _is_confirmed(window: Window, position: int, frame: Frame) -> bool:
     """Whether other frames of its kind follow, or the end."""
     following: Frame | None = frame
     for _ in range(CONFIRMED_BY):
-        position += following.size
+        position += following.size if following else 0
         if position >= window.size:
             return position == window.size
         following = parse(window.at(position, 4))
