@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import io
 import os
+import tempfile
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -292,12 +293,11 @@ def writes(form: str, subtype: str, sample_rate: int = 16000, channels: int = 1)
     """Whether libsndfile writes such a file and reads it again; `soundfile.check_format` says so of too many."""
     if form == "RAW" or form not in _formats() or not sf.check_format(form, subtype):
         return False
-    try:
-        buffer = io.BytesIO()
-        sf.write(buffer, np.zeros((4096, channels), np.float32), sample_rate, subtype=subtype, format=form)
-        buffer.seek(0)
-        with sf.SoundFile(buffer) as file:
-            file.read(1)
-    except (sf.LibsndfileError, ValueError, TypeError, RuntimeError):
-        return False
+    with tempfile.TemporaryDirectory() as folder:
+        path = os.path.join(folder, f"silence.{form.lower()}")
+        try:
+            sf.write(path, np.zeros((4096, channels), np.float32), sample_rate, subtype=subtype, format=form)
+            sf.read(path, 1)
+        except (sf.LibsndfileError, ValueError, TypeError, RuntimeError):
+            return False
     return True

@@ -208,7 +208,7 @@ def _is_alike(window: Window, sound: int, position: int) -> bool:
     varied = []
     for kind in (np.int8, np.uint8):
         one, other = before.view(kind).astype(float), after.view(kind).astype(float)
-        middle = one.mean(axis=0)
+        middle: np.ndarray = one.mean(axis=0)
         varied.append((np.sqrt(np.mean((one - middle) ** 2, 0)), np.sqrt(np.mean((other - middle) ** 2, 0))))
     (signed, signed_after), (unsigned, unsigned_after) = varied
     is_signed = signed <= unsigned

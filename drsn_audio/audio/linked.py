@@ -80,4 +80,5 @@ class LinkedFile:
             block = self._mix(block)[:, None]
         if self._resampler is not None:
             block = self._resampler.resample_chunk(np.ascontiguousarray(block), last=last).reshape(-1, block.shape[1])
+            self._resampler = None if last else self._resampler
         return block if self._mix is None else np.repeat(block, self.channels, axis=1)

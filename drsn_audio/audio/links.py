@@ -19,12 +19,14 @@ class Link:
 
     frames: samples that it holds, where no header can be made to say so; libsndfile then guesses from its size, which
         is made so large that the guess is no less.
+    before: bytes that are put before all of them.
     """
 
     start: int
     end: int
     head: bytes = b""
     frames: int | None = None
+    before: bytes = b""
 
 
 class Window:
@@ -57,7 +59,9 @@ class LinkBytes:
 
     def __init__(self, file: BinaryIO, link: Link):
         self._file, self._link, self._position = file, link, 0
-        self._end = link.end - link.start
+        self._head = link.before + link.head
+        self._shift = link.start - len(link.before)
+        self._end = link.end - self._shift
         self._size = self._end + (link.frames or 0) * MOST_BYTES
 
     def seek(self, offset: int, whence: int = 0) -> int:
@@ -70,10 +74,10 @@ class LinkBytes:
     def read(self, count: int = -1) -> bytes:
         left = max(0, self._size - self._position)
         count = left if count < 0 else min(count, left)
-        data = self._link.head[self._position : self._position + count]
+        data = self._head[self._position : self._position + count]
         if len(data) < count:
             begin = self._position + len(data)
-            self._file.seek(self._link.start + begin)
+            self._file.seek(self._shift + begin)
             data += self._file.read(min(count - len(data), max(0, self._end - begin)))
         data = data.ljust(count if self._link.frames else 0, b"\0")
         self._position += len(data)

@@ -24,6 +24,7 @@ KBITS = {
 XING_FIELDS = ((1, 4), (2, 4), (4, 100), (8, 4))  # flag and bytes of each, before the encoder's tag
 HEAD_BYTES = 64  # of a frame, that are looked at: its header, and Xing's
 CONFIRMED_BY = 2  # frames of the same kind that must follow the first one of a link
+TAG = b"ID3\x04\0\0\0\0\0\x0a" + bytes(10)  # without a tag, or a name, libsndfile takes some files for something else
 COUNTED = 1  # Xing's flag: the number of frames follows
 
 
@@ -58,9 +59,9 @@ def find_links(window: Window, start: int) -> list[Link]:
 
 def _link(window: Window, run: Run, is_last: bool) -> Link:
     if not run.told:
-        return Link(run.start, run.end, frames=run.frames * run.first.samples)
+        return Link(run.start, run.end, frames=run.frames * run.first.samples, before=TAG)
     if run.told == run.frames or (run.told > run.frames and is_last):  # the latter: torn
-        return Link(run.start, window.size if is_last else run.end)
+        return Link(run.start, window.size if is_last else run.end, before=TAG)
     head = bytearray(window.at(run.start, run.first.size))
     at = run.first.xing_at
     head[at + 8 : at + 12] = run.frames.to_bytes(4, "big")
@@ -68,7 +69,7 @@ def _link(window: Window, run: Run, is_last: bool) -> Link:
     if len(head) >= gaps + 3:  # the encoder's tag: silence at the beginning, which is left out, and at the end
         head[gaps + 1] &= 0xF0
         head[gaps + 2] = 0
-    return Link(run.start, run.end, bytes(head))
+    return Link(run.start, run.end, bytes(head), before=TAG)
 
 
 def _runs(window: Window, position: int) -> Iterator[Run]:
@@ -98,7 +99,7 @@ def _is_confirmed(window: Window, position: int, frame: Frame) -> bool:
     """Whether other frames of its kind follow, or the end."""
     following: Frame | None = frame
     for _ in range(CONFIRMED_BY):
-        position += following.size
+        position += following.size if following else 0
         if position >= window.size:
             return position == window.size
         following = parse(window.at(position, 4))

@@ -11,7 +11,7 @@ import numpy as np
 import soundfile as sf
 from lhotse.cut import Cut
 
-from drsn_audio.audio import AudioError
+from drsn_audio.audio import AudioError, mpeg
 
 FORMATS = ("flac", "wav")
 # Of integer samples so many bits -> libsndfile's names in each format; what no integers hold is floats.
@@ -56,7 +56,8 @@ def store_cut(cut: Cut, channels: np.ndarray, format: str) -> Stored:
 
 def decode(data: bytes) -> np.ndarray:
     """A file's bytes -> its samples, float32 [C, N]."""
-    with sf.SoundFile(io.BytesIO(data)) as file:  # sf.read seeks first, after which MP3 has other last bits
+    tag = mpeg.TAG if mpeg.is_sync(data[:4]) else b""
+    with sf.SoundFile(io.BytesIO(tag + data)) as file:  # sf.read seeks first, after which MP3 has other last bits
         return np.ascontiguousarray(file.read(dtype="float32", always_2d=True).T)
 
 
