@@ -11,6 +11,7 @@ import argparse
 import json
 import shutil
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -80,7 +81,7 @@ def demo() -> None:
     print(f"\nTry: .venv/bin/drsn-audio classify {run}/noisy.wav --model {run} --json")
 
 
-def ask_noisy(run: Path, cuts: list[Cut]) -> None:
+def ask_noisy(run: Path, cuts: Sequence[Cut]) -> None:
     """Mix a word and a string of words of the first test voice with noise, and print what the models answer."""
     voice = cuts[0].supervisions[0].speaker
     spoken = {cut.supervisions[0].text: cut for cut in cuts if cut.supervisions[0].speaker == voice}
