@@ -110,6 +110,15 @@ def test_a_flac_with_a_wrong_length_and_checksum_is_read_to_its_end(tmp_path, to
     np.testing.assert_array_equal(one_file(path), whole)
 
 
+def test_samples_that_look_like_the_head_of_a_flac_frame_are_samples(tmp_path):
+    """Loud noise is stored as it is; three of its samples spell a head, with its checksum, of 4096 samples from 0 on."""
+    path, head = tmp_path / "a.flac", bytes.fromhex("fff8c508006f")
+    wave = np.random.default_rng(0).integers(-32768, 32768, 1000).astype(np.int16)
+    wave[500:503] = np.frombuffer(head, ">i2")
+    assert head in encoded(path, wave)
+    np.testing.assert_array_equal(one_file(path)[:, 0] * 2**15, wave)
+
+
 @pytest.mark.parametrize("size", [0, 0xFFFFFFFF, 0x7FFFFFFE, 8000])
 @pytest.mark.parametrize(("name", "subtype"), [("a.wav", "PCM_16"), ("a.wav", "FLOAT"), ("a.wav", "PCM_U8")])
 @pytest.mark.parametrize("stale", [False, True])

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+from functools import lru_cache
+
 from drsn_audio.audio.links import Link, Window
 
 INFO_BYTES = 42  # "fLaC", the head of the first block, and that block, STREAMINFO
 TAIL_BYTES = (1 << 17, 1 << 20, 1 << 24)  # in which the last frames of a stream are looked for
 BLOCK_SIZES = {1: 192, **{code: 576 << (code - 2) for code in range(2, 6)}, **{c: 256 << (c - 8) for c in range(8, 16)}}
 MOST_SAMPLES = (1 << 36) - 1
+CANDIDATES = 4  # heads near the end that are looked at: the last of them may lie in the last frame by chance
 
 
 def find_links(window: Window, start: int) -> list[Link]:
@@ -38,19 +42,36 @@ def _samples(window: Window, start: int, end: int, told: int, block_size: int) -
     for size in TAIL_BYTES:
         begin = max(start, end - size)
         tail = window.at(begin, end - begin)
-        ends: set[int] = set()
-        last = 0
-        position = tail.find(b"\xff")
-        while position >= 0:
-            if frame := _frame(tail[position : position + 16], block_size):
-                first, after = frame
-                if first in ends or after == told or (first == 0 and begin == start):  # else it may be chance
-                    last = max(last, after)
-                ends.add(after)
-            position = tail.find(b"\xff", position + 1)
-        if last or begin == start:
+        frames = list(_frames(tail, block_size))
+        for position, _, after in frames[: -CANDIDATES - 1 : -1]:
+            if (
+                _crc(tail[position:], 16, 0x8005) == 0
+            ):  # the last frame, and no chance: its checksum is its last two bytes
+                return after
+        if told == 0 and (last := _last_of_chain(frames)):  # torn
             return last
+        if begin == start:
+            return 0
     return 0
+
+
+def _frames(tail: bytes, block_size: int) -> Iterator[tuple[int, int, int]]:
+    """What may be the head of a frame, by its 8-bit checksum: where it is, and the numbers of `_frame`."""
+    position = tail.find(b"\xff")
+    while position >= 0:
+        if frame := _frame(tail[position : position + 16], block_size):
+            yield position, *frame
+        position = tail.find(b"\xff", position + 1)
+
+
+def _last_of_chain(frames: Sequence[tuple[int, int, int]]) -> int:
+    """The end of the last frame that begins where one before it ends, or at 0; 0 where there is none."""
+    ends, last = {0}, 0
+    for _, first, after in frames:
+        if first in ends:
+            last = max(last, after)
+        ends.add(after)
+    return last
 
 
 def _frame(head: bytes, block_size: int) -> tuple[int, int] | None:
@@ -71,17 +92,25 @@ def _frame(head: bytes, block_size: int) -> tuple[int, int] | None:
         size = int.from_bytes(head[at : at + code - 5], "big") + 1
         at += code - 5
     at += {12: 1, 13: 2, 14: 2}.get(head[2] & 15, 0)
-    if size is None or at >= len(head) or _crc8(head[:at]) != head[at]:
+    if size is None or at >= len(head) or _crc(head[:at], 8, 0x07) != head[at]:
         return None
     first = number if head[1] & 1 else number * block_size
     return first, first + size
 
 
-def _crc8(data: bytes) -> int:
-    crc = 0
+def _crc(data: bytes, bits: int, polynomial: int) -> int:
+    crc, table = 0, _crc_table(bits, polynomial)
     for byte in data:
-        crc ^= byte
-        for _ in range(8):
-            crc = crc << 1 ^ 0x07 if crc & 0x80 else crc << 1
-        crc &= 0xFF
+        crc = crc << 8 & (1 << bits) - 1 ^ table[crc >> bits - 8 ^ byte]
     return crc
+
+
+@lru_cache
+def _crc_table(bits: int, polynomial: int) -> list[int]:
+    table = []
+    for byte in range(256):
+        crc = byte << bits - 8
+        for _ in range(8):
+            crc = (crc << 1 ^ (polynomial if crc >> bits - 1 else 0)) & (1 << bits) - 1
+        table.append(crc)
+    return table
