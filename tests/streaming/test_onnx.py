@@ -121,7 +121,14 @@ def test_a_model_that_writes_gives_words_and_seals_the_last_at_the_end(tmp_path,
     events = [event for begin in range(0, 22, size) for event in stream.feed(sound[begin : begin + size])]
     assert [event.kind for event in events] == ["partial", "final", "partial", "final", "partial"]
     events += stream.flush()
-    assert told(events) == [("yes", 0.1), ("yes", 0.3), ("no", 0.3), ("no", 0.5), ("yes", 0.5), ("yes", 0.55)]  # the end of the sound
+    assert told(events) == [
+        ("yes", 0.1),
+        ("yes", 0.3),
+        ("no", 0.3),
+        ("no", 0.5),
+        ("yes", 0.5),
+        ("yes", 0.55),
+    ]  # the end of the sound
     places = [(event.start, event.end) for event in events if event.kind == "final"]
     assert np.array(places) == pytest.approx(np.array([[0, 0.1], [0.2, 0.3], [0.35, 0.45]]))
     with pytest.raises(InputError, match="writes what is said and has no thresholds"):
