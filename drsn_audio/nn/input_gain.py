@@ -38,8 +38,10 @@ class GainLaw:
 # The loudest frame of speech of -45 dBFS active level is at -36. The last bit of 16 makes more noise than -95: no
 # ordinary recording has a quieter background.
 RECOGNITION = GainLaw(off_db=-36.0, peak_db=-36.0, background_db=-95.0, signals=True)
+# One gain for a whole clip changes no level within a word: it may lift it to where models are best.
+CLIPS = GainLaw(off_db=-36.0, peak_db=-20.0, background_db=-95.0, signals=True)
 # A denoiser depends on the level of the noise, too, and on a gain that stays: it goes by the background alone.
-DENOISING = GainLaw(off_db=-40.0, peak_db=-20.0, background_db=-55.0, signals=False)
+DENOISING = GainLaw(off_db=-40.0, peak_db=-20.0, background_db=-65.0, signals=False)
 
 
 class InputGain(Remembers, nn.Module):
