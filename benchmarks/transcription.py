@@ -37,7 +37,6 @@ from drsn_audio.evaluation.grammar_peer import GrammarPeer
 from drsn_audio.evaluation.transcripts import ask_transcripts
 from drsn_audio.metrics.wer import word_errors
 from drsn_audio.reports.run import describe
-from drsn_audio.streaming.writer import TAIL_S
 
 RATE, CHUNK = 16000, 1600
 PEER, AIM = "pocketsphinx, grammar", 1 / 3  # of its real-time factor
@@ -61,7 +60,6 @@ def fed(stream: Any, chunk: int | None = None) -> Hear:
     def hear(wave: np.ndarray) -> str:
         stream.reset()
         size = chunk or len(wave)
-        wave = np.concatenate([wave, np.zeros(round(TAIL_S * RATE), np.float32)])  # as `transcribe` hears it
         events = [event for begin in range(0, len(wave), size) for event in stream.feed(wave[begin : begin + size])]
         return " ".join(event.label for event in [*events, *stream.flush()] if event.kind == "final")
 

@@ -17,6 +17,7 @@ from drsn_audio.decoding.units import Units
 from drsn_audio.models.model import AudioModel
 from drsn_audio.streaming.event import Event
 from drsn_audio.streaming.probabilities import probabilities
+from drsn_audio.streaming.tail import with_tail
 
 # Two logits this near may change places: streams are off by 1e-4 at most, steps of ONNX were seen to be by 4.2e-4.
 NEAR_TIE = 1e-3
@@ -86,7 +87,8 @@ def text_parity(
 
 
 def offline(model: AudioModel, units: Units, wave: np.ndarray, temperature: float) -> Written:
-    """Sound [N], all of it at once."""
+    """Sound [N] and its tail, all of it at once."""
+    wave = with_tail(wave, model.config.frontend.sample_rate)
     with torch.inference_mode():
         logits = model(torch.from_numpy(wave)[None].to(model.frontend.window.device))[0].float().cpu().numpy()
     spikes = greedy_spikes(probabilities(logits, temperature))

@@ -23,7 +23,7 @@ from drsn_audio.evaluation.journal import Journal, answers, digest
 from drsn_audio.evaluation.shares import joined, share
 from drsn_audio.models.model import AudioModel
 from drsn_audio.processes import ALONE, Processes
-from drsn_audio.streaming.writer import TAIL_S  # in which noise goes on, here
+from drsn_audio.streaming.tail import TAIL_S  # in which noise goes on, here
 
 Answer = Callable[[Tensor, Tensor], list[str]]  # waves [B, N], zeros beyond their lengths [B] in samples -> texts
 MAX_PADDED_S = 400.0

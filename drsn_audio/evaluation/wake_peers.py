@@ -13,6 +13,7 @@ import numpy as np
 
 from drsn_audio.errors import InputError
 from drsn_audio.streaming.event import Event
+from drsn_audio.streaming.tail import tail, within
 
 SAMPLE_RATE = 16000  # of all of them; they take 16-bit samples
 LOG_BASE = math.log(1.0001)  # of pocketsphinx's scores
@@ -85,8 +86,10 @@ class Listener:
         return events
 
     def flush(self) -> list[Event]:
-        """The sound has ended: silence fills its last block. What follows needs a `reset`."""
-        return self.feed(np.zeros(-len(self._waiting) % self.block, np.float32)) + self._end()
+        """End the sound with the tail that our own streams have. What follows needs a `reset`."""
+        samples = self._heard + len(self._waiting)
+        events = self.feed(tail(samples, SAMPLE_RATE, self.block)) + self._end()
+        return within(events, samples / SAMPLE_RATE)
 
     def _event(self, label: str, score: float, start: float | None = None, end: float | None = None) -> Event:
         """Of now; where a recogniser does not say when the word was, of the second before."""

@@ -19,8 +19,8 @@ from drsn_audio.files import write_whole
 from drsn_audio.metrics.word_times import TimedWord, match_words
 from drsn_audio.models.checkpoint import CheckpointError, load_checkpoint
 from drsn_audio.models.model import AudioModel
+from drsn_audio.streaming.tail import with_tail
 
-TAIL_S = 1.0  # of silence after a string: its last word may be given late
 WITHIN_S = 1.5  # of a word's end, about which it is given
 LEAST = 5  # words of a kind, to tell of a median of its own
 
@@ -76,12 +76,11 @@ def hear_lags(model: AudioModel, cuts: Sequence[Cut], store: AudioStore) -> Iter
     """
     units = Units(model.config.units, model.config.labels)
     frame_s = model.block / store.sample_rate
-    tail = torch.zeros(1, round(TAIL_S * store.sample_rate))
     for cut in cuts:
         alignment = cut.supervisions[0].alignment or {}
         if "word" not in alignment:
             raise ManifestError(f"{cut.id}: does not say where its words are: make it with recipes/commands/strings.py")
-        wave = torch.cat([torch.from_numpy(store(cut))[None], tail], 1)
+        wave = torch.from_numpy(with_tail(store(cut), store.sample_rate))[None]
         with torch.inference_mode():
             logits = model(wave, torch.tensor([wave.shape[1]]))[0]
         said = [(item.symbol, item.start, item.end) for item in alignment["word"]]

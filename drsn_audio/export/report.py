@@ -14,6 +14,7 @@ from drsn_audio.models.model import AudioModel
 from drsn_audio.streaming.event import Event
 from drsn_audio.streaming.onnx import OnnxStream
 from drsn_audio.streaming.probabilities import probabilities
+from drsn_audio.streaming.tail import with_tail, within
 
 
 def parity_report(model: AudioModel, files: dict[str, Path], wave: np.ndarray) -> dict[str, Any]:
@@ -27,9 +28,11 @@ def parity_report(model: AudioModel, files: dict[str, Path], wave: np.ndarray) -
     if model.config.head == "denoise":
         return denoiser_report(model, files, wave)
     with torch.inference_mode():
-        logits = model(torch.from_numpy(wave)[None].to(model.frontend.window.device))[0].float().cpu().numpy()
+        ended = with_tail(wave, model.config.frontend.sample_rate)
+        logits = model(torch.from_numpy(ended)[None].to(model.frontend.window.device))[0].float().cpu().numpy()
     first = OnnxStream(next(iter(files.values())))
-    expected = _told(first.detector.step(probabilities(logits, first.about["temperature"])) + first.detector.finish())
+    events = first.detector.step(probabilities(logits, first.about["temperature"])) + first.detector.finish()
+    expected = _told(within(events, len(wave) / first.sample_rate))
     writes = model.config.head == "ctc"
     report: dict[str, Any] = {
         "seconds": round(len(wave) / first.sample_rate, 3),

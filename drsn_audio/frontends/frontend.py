@@ -40,8 +40,7 @@ class Frontend(Remembers, nn.Module):
     ) -> tuple[Tensor, Tensor | None]:
         if lengths is not None:
             lengths = lengths.clamp(max=wave.shape[1])
-            inside = torch.arange(wave.shape[1], device=wave.device) < lengths[:, None]
-            wave = wave.masked_fill(~inside, 0)  # a product would keep NaN
+            wave = silenced(wave, lengths)
             lengths = (lengths + self.hop - 1) // self.hop
         with torch.autocast(wave.device.type, enabled=False):
             frames = num_frames(wave.shape[1], self.hop)
@@ -49,6 +48,14 @@ class Frontend(Remembers, nn.Module):
             spectrogram = self.norm(self.features(samples, memory), memory)
         assert spectrogram.shape[1:] == (self.bins, frames)
         return spectrogram.unsqueeze(1), lengths
+
+
+def silenced(wave: Tensor, lengths: Tensor | None) -> Tensor:
+    """Return wave [B, N] with zeros beyond lengths [B] in samples; None: as it is."""
+    if lengths is None:
+        return wave
+    inside = torch.arange(wave.shape[1], device=wave.device) < lengths[:, None]
+    return wave.masked_fill(~inside, 0)  # a product would keep NaN
 
 
 def window_of(config: FrontendConfig) -> Tensor:

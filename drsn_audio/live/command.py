@@ -26,7 +26,7 @@ from drsn_audio.live.source import FileSource, Source, paced
 from drsn_audio.live.stopping import Stopped, Stopper
 from drsn_audio.streaming.detector import Detector, DetectorConfig
 from drsn_audio.streaming.event import Event
-from drsn_audio.streaming.writer import TAIL_S, Writer
+from drsn_audio.streaming.writer import Writer
 from drsn_audio.text import Vocabulary
 
 log = logging.getLogger("drsn_audio")
@@ -50,8 +50,7 @@ def run(options: argparse.Namespace) -> int:
     stream = open_stream(options.model, options.threshold, options.threshold_shift)
     judge = open_reference(options, stream.detector) if options.reference else None
     meter = Meter(sys.stderr if sys.stderr.isatty() and not options.quiet else None)
-    tail_s = TAIL_S if isinstance(stream.detector, Writer) else 0.0
-    session = Session(stream, tell_json if options.json else tell_text, meter, judge is not None, tail_s)
+    session = Session(stream, tell_json if options.json else tell_text, meter, judge is not None)
     losses: dict[str, float] = {}
     with Stopper() as stopper:
         failed = None

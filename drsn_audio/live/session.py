@@ -106,8 +106,8 @@ class Hearer:
 class Session(Hearer):
     """`hear` it blocks, then `end` it; every event goes to `tell` at once, and with `keep` into `events`.
 
-    A word that may still grow is shown by the meter, and is neither kept nor counted. `tail_s` of silence are heard
-    after the sound.
+    A word that may still grow is shown by the meter, and is neither kept nor counted. The tail of silence with which
+    the stream ends is not counted, either.
     """
 
     def __init__(
@@ -116,12 +116,10 @@ class Session(Hearer):
         tell: Callable[[Event], None],
         meter: Meter,
         keep: bool = False,
-        tail_s: float = 0.0,
         clock: Callable[[], float] = time.perf_counter,
     ):
         super().__init__(stream.sample_rate, meter, clock)
         self._stream, self._tell, self._keep = stream, tell, keep
-        self._tail = np.zeros(round(tail_s * stream.sample_rate), np.float32)
         self.events: list[Event] = []
         self.told = 0  # events
 
@@ -134,8 +132,6 @@ class Session(Hearer):
         self._answer(self._timed(lambda: self._stream.feed(block)))
 
     def _flush(self) -> None:
-        if self.samples and len(self._tail):
-            self._feed(self._tail)
         self._answer(self._timed(self._stream.flush))
 
     def _answer(self, events: list[Event]) -> None:

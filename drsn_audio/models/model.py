@@ -13,11 +13,13 @@ from torch import Tensor, nn
 from drsn_audio.config import ConfigError, ModelConfig, nearest
 from drsn_audio.decoding.units import Units
 from drsn_audio.frontends import FRONTENDS
+from drsn_audio.frontends.frontend import silenced
 from drsn_audio.memory import Memory, name_layers
 from drsn_audio.models.bcresnet import BCResNet
 from drsn_audio.models.encoder import Encoder
 from drsn_audio.models.heads import HEADS
 from drsn_audio.nn.causal import POOLS
+from drsn_audio.nn.input_gain import CLIPS, DENOISING, RECOGNITION, InputGain
 from drsn_audio.nn.residual import downsample_lengths
 from drsn_audio.nn.shrinkage import SHRINKAGES
 from drsn_audio.nn.synthesis import apply_gains
@@ -36,6 +38,8 @@ class AudioModel(nn.Module):
         _check(config)
         self.config = config
         self.frontend = FRONTENDS[config.frontend.name](config.frontend)
+        law = DENOISING if config.head == "denoise" else CLIPS if config.pool == "clip" else RECOGNITION
+        self.input_gain = InputGain(self.frontend.hop, config.frontend.sample_rate, law)
         self.encoder = ENCODERS[config.encoder](self.frontend.bins, config)
         frame_ms = config.frontend.hop_ms * math.prod(self.encoder.time_strides)
         self.head: Any = HEADS[config.head](self.encoder.levels, self.frontend.bins, config, frame_ms)
@@ -67,6 +71,8 @@ class AudioModel(nn.Module):
 
         Of a denoiser they are gains in (0, 1) on the spectrum of the wave, see `nn.synthesis.apply_gains`.
 
+        In evaluation mode very quiet sound is raised first, see `nn.input_gain`.
+
         `augment` maps the spectrogram [B, 1, F, T] and its lengths [B] to one of the same shape (SpecAugment). Of a
         causal model, `memory` holds what came before this wave, and what is to be remembered of it. Frame j of its
         logits is that of all samples before (j + 1) * block; silence follows where the wave ends within a block.
@@ -76,6 +82,8 @@ class AudioModel(nn.Module):
             wave = F.pad(wave, (0, -wave.shape[1] % self.block))
         elif memory is not None:
             raise ValueError("a model of whole clips has no memory: train one with model.pool=causal")
+        if not self.training:
+            wave = self.input_gain(silenced(wave, lengths), memory)
         spectrogram, frames = self.frontend(wave, lengths, memory)
         if self.causal and frames is not None:  # to whole blocks: what is silent in the last one is heard, too
             stride = math.prod(self.encoder.time_strides)

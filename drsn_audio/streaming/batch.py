@@ -13,6 +13,7 @@ from drsn_audio.memory import Memory
 from drsn_audio.models.model import AudioModel
 from drsn_audio.streaming.samples import check_samples
 from drsn_audio.streaming.state import StreamState
+from drsn_audio.streaming.tail import tail
 
 MOST_BLOCKS = 128  # heard at once: ten seconds, so that memory does not grow with what is fed
 
@@ -47,6 +48,10 @@ class StreamBatch(Generic[Key]):
         """The state of a stream that has heard nothing."""
         return StreamState(dict(self._beginning))
 
+    def samples(self, key: Key) -> int:
+        """Return how many samples a stream was fed."""
+        return self.states[key].frames * self.model.block + len(self.states[key].waiting)
+
     def feed(self, samples: Mapping[Key, np.ndarray]) -> dict[Key, np.ndarray]:
         """Next samples [N] of each stream, N >= 0, in [-1, 1] -> the logits [t, K] of the blocks that they complete.
         Of a denoiser they are gains [t, bins].
@@ -69,9 +74,9 @@ class StreamBatch(Generic[Key]):
         return {key: np.concatenate([nothing, *parts]) for key, parts in heard.items()}
 
     def flush(self, key: Key) -> np.ndarray:
-        """End a stream: logits [0 or 1, K] of its last block, in which silence follows the sound. It is forgotten."""
-        waiting = len(self.states[key].waiting)
-        logits = self.feed({key: np.zeros(-waiting % self.model.block, np.float32)})[key]
+        """End a stream and forget it: logits [t, K] of its last block and of the silence after it, see `tail`."""
+        silence = tail(self.samples(key), self.model.config.frontend.sample_rate, self.model.block)
+        logits = self.feed({key: silence})[key]
         del self.states[key]
         return logits
 

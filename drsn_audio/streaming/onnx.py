@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import json
-import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -17,6 +16,7 @@ from drsn_audio.streaming.detector import Detector, DetectorConfig
 from drsn_audio.streaming.event import Event, EventMaker
 from drsn_audio.streaming.probabilities import probabilities
 from drsn_audio.streaming.samples import check_samples
+from drsn_audio.streaming.tail import tail, within
 from drsn_audio.streaming.writer import Writer
 
 FORMAT = 1
@@ -122,6 +122,7 @@ class OnnxStream:
         """Begin anew, as if nothing had been heard."""
         self._layers = self._step.begin()
         self._waiting = np.zeros(0, np.float32)
+        self._samples = 0  # that were fed
         self.detector.reset()
         self.ended = False
         self._answer(np.zeros((0, self._step.outputs), np.float32))
@@ -136,11 +137,14 @@ class OnnxStream:
         return self._answer(self._hear(check_samples(samples)))
 
     def flush(self) -> list[Event]:
-        """The sound has ended: silence fills its last frame. What follows needs a `reset`."""
-        frames = math.ceil(len(self._waiting) * self._step.frames / self._step.block)  # that hold sound
-        heard = self._hear(np.zeros(-len(self._waiting) % self._step.block, np.float32))
+        """End the sound, see `Stream.flush`. What follows needs a `reset`."""
+        end_s, block = self._samples / self.sample_rate, self._step.block
+        frame = block // self._step.frames
+        silence = tail(self._samples, self.sample_rate, frame)
+        frames = (len(self._waiting) + len(silence)) // frame
+        heard = self._hear(np.pad(silence, (0, -(len(self._waiting) + len(silence)) % block)))
         self.ended = True
-        return self._answer(heard[:frames]) + self.detector.finish()
+        return within(self._answer(heard[:frames]) + self.detector.finish(), end_s)
 
     @property
     def state(self) -> State:
@@ -151,21 +155,24 @@ class OnnxStream:
             raise InputError("the stream has ended and remembers nothing: reset it")
         layers = {f"layers/{name}": value.copy() for name, value in self._layers.items()}
         detector = {f"detector/{name}": value for name, value in self.detector.state.items()}
-        return {**layers, **detector, "waiting": self._waiting.copy()}
+        counts = {"samples": np.array([self._samples], np.int64)}
+        return {**layers, **detector, **counts, "waiting": self._waiting.copy()}
 
     @state.setter
     def state(self, state: Mapping[str, np.ndarray]) -> None:
         """Raises InputError where it is that of another model."""
-        parts: dict[str, State] = {"layers": {}, "detector": {}, "waiting": {}}
+        parts: dict[str, State] = {"layers": {}, "detector": {}, "samples": {}, "waiting": {}}
         for key in state:
             part, _, name = key.partition("/")
             parts.setdefault(part, {})[name] = np.array(state[key])
         begun = {name: value.shape for name, value in self._step.begin().items()}
         shapes = {name: value.shape for name, value in parts["layers"].items()}
-        if shapes != begun or list(parts["waiting"]) != [""] or len(parts) > 3:
+        single = all(list(parts[name]) == [""] for name in ("samples", "waiting"))
+        if shapes != begun or not single or len(parts) > 4:
             raise InputError("the state is that of a stream of another model: restore it with the model that made it")
         self.detector.state = parts["detector"]
         self._layers, self._waiting = parts["layers"], parts["waiting"][""]
+        self._samples = int(parts["samples"][""][0])
         self.ended = False
 
     def _event_maker(self, detector: DetectorConfig | None) -> EventMaker:
@@ -180,6 +187,7 @@ class OnnxStream:
         """Further samples [N] -> logits [t, K] of the steps that they complete."""
         if self.ended:
             raise InputError("the stream was flushed, which ends it: reset it before the next sound")
+        self._samples += len(samples)
         wave, block = np.concatenate([self._waiting, samples]), self._step.block
         heard = [np.zeros((0, self._step.outputs), np.float32)]
         whole = len(wave) // block * block

@@ -15,7 +15,7 @@ from torch import Tensor
 from drsn_audio.errors import InputError
 from drsn_audio.files import write_whole
 
-FORMAT = "drsn_audio stream 1"
+FORMAT = "drsn_audio stream 2"
 
 
 @dataclass

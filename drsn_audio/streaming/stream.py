@@ -12,14 +12,15 @@ from drsn_audio.streaming.batch import StreamBatch
 from drsn_audio.streaming.event import Event, EventMaker
 from drsn_audio.streaming.probabilities import probabilities
 from drsn_audio.streaming.state import StreamState
+from drsn_audio.streaming.tail import within
 
 
 class Stream:
     """A causal model that listens: `feed` it samples in chunks of any size, `flush` it where the sound ends.
 
     `logits` and `probabilities`, float32 [t, K], are of the frames that the last call added; joined, the logits of
-    all calls equal those of the model on the whole sound. `detector`, of a CTC model a `Writer`, makes events of the
-    probabilities, which are the softmax of logits / temperature.
+    all calls equal those of the model on the whole sound and its `tail`, with which `flush` ends it. `detector`, of a
+    CTC model a `Writer`, makes events of the probabilities, which are the softmax of logits / temperature.
 
     Raises:
         InputError: a model of whole clips, or a denoiser, whose stream is a `DenoiseStream`.
@@ -54,10 +55,14 @@ class Stream:
         return self._answer(self._hear(lambda: self._batch.feed({0: samples})[0]))
 
     def flush(self) -> list[Event]:
-        """The sound has ended: silence fills its last block. What follows needs a `reset`."""
+        """End the sound: feed a tail of silence and return what was still open. What follows needs a `reset`.
+
+        Events of the tail have the end of the sound as their time.
+        """
+        end_s = 0.0 if self.ended else self._batch.samples(0) / self.sample_rate
         events = self._answer(self._hear(lambda: self._batch.flush(0)))
         self.ended = True
-        return events + self.detector.finish()
+        return within(events + self.detector.finish(), end_s)
 
     @property
     def state(self) -> StreamState:

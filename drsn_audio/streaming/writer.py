@@ -14,8 +14,6 @@ from drsn_audio.errors import InputError
 from drsn_audio.streaming.event import Event
 from drsn_audio.streaming.probabilities import check_probabilities
 
-TAIL_S = 0.5  # of silence to let a stream hear after sound that ends: a model tells a word after it was heard
-
 
 class Writer:
     """Makes events of the probabilities [K] of a CTC model's labels, a frame each `frame_s` seconds.

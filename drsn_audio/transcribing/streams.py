@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
 
 from drsn_audio.models.model import AudioModel
 from drsn_audio.streaming.batch import MOST_BLOCKS, StreamBatch
-from drsn_audio.streaming.writer import TAIL_S
 from drsn_audio.transcribing.sound import Progress, Sound, chunks
 from drsn_audio.transcribing.writers import Writer
 
@@ -45,12 +45,14 @@ def hear_streams(
         if progress:
             progress(sum(len(chunk) for chunk in given.values() if chunk is not None) / rate)
         ended = [number for number, chunk in given.items() if chunk is None]
-        silence = np.zeros(round(TAIL_S * rate), np.float32)
-        logits = batch.feed({number: silence for number in ended if number in batch.states})
-        for number, rows in logits.items():
-            heard[number].writer.feed(np.concatenate([rows, batch.flush(number)]))
+        for number in ended:
+            if number in batch.states:
+                heard[number].writer.feed(batch.flush(number))
         for number in ended:
             sound, _, written = heard.pop(number)
             if sound.audible and sound.error is None:
-                sound.words = written.end()
+                end_s = sound.samples / rate
+                sound.words = [
+                    replace(word, start=min(word.start, end_s), end=min(word.end, end_s)) for word in written.end()
+                ]
             yield sound

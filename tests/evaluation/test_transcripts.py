@@ -7,7 +7,7 @@ from drsn_audio.config import NoiseSource
 from drsn_audio.datasets.manifests import AudioStore, read_cuts
 from drsn_audio.datasets.noise_pool import NoisePool
 from drsn_audio.evaluation.transcripts import ask_transcripts
-from drsn_audio.streaming.writer import TAIL_S
+from drsn_audio.streaming.tail import TAIL_S
 
 RATE = 16000
 

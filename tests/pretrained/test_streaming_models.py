@@ -51,6 +51,19 @@ def test_a_word_is_heard_as_it_is_said(name):
 
 
 @pytest.mark.parametrize("name", STREAMING)
+def test_a_word_is_heard_that_ends_50_ms_before_the_sound(name):
+    stop = synthesise("stop", Voice("en-us", "m4"))
+    loud = np.flatnonzero(np.abs(stop) > 0.03 * np.abs(stop).max())
+    stop = stop[: loud[-1] + round(0.05 * RATE)]
+    wave = np.concatenate([np.zeros(RATE, np.float32), 0.3 * stop / np.abs(stop).max()])
+    wave = (wave + 1e-3 * np.random.default_rng(0).standard_normal(len(wave))).astype(np.float32)
+    stream = load(name).stream()
+    events = stream.feed(wave) + stream.flush()
+    assert [event.label for event in events] == ["stop"]
+    assert events[0].time <= len(wave) / RATE
+
+
+@pytest.mark.parametrize("name", STREAMING)
 def test_it_was_tuned_on_hours_of_sound(name):
     model = load(name)
     found = model.info["detector"]

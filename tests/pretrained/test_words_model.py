@@ -40,6 +40,12 @@ def test_a_stream_writes_the_same_whatever_the_chunks(spoken):
     assert [event.label for event in events if event.kind == "final"] == list(SAID)
 
 
+def test_very_quiet_words_are_written_but_for_the_first(spoken):
+    """Active level about -80 dBFS."""
+    wave, _ = spoken
+    assert load(NAME).transcribe(wave * np.float32(1e-3)).text.split()[-len(SAID) + 1 :] == list(SAID)[1:]
+
+
 def test_hiss_and_silence_are_no_words():
     hiss = 1e-4 * np.random.default_rng(1).standard_normal(60 * RATE).astype(np.float32)
     model = load(NAME)

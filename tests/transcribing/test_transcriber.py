@@ -49,7 +49,8 @@ def test_it_is_greedy_over_the_whole(writers, name, seconds):
     assert found.text == " ".join(word.text for word in expected)
     assert len(found.words) == len(expected) > 1
     for word, right in zip(found.words, expected, strict=True):
-        assert (word.start, word.end) == pytest.approx((right.start, right.end), abs=1e-3)
+        latest = seconds if model.module.causal else np.inf  # of a stream no word ends after the sound
+        assert (word.start, word.end) == pytest.approx((min(right.start, latest), min(right.end, latest)), abs=1e-3)
         assert word.confidence == pytest.approx(right.confidence, abs=1e-3)
 
 
