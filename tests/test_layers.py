@@ -13,9 +13,9 @@ TOP_FOLDERS = ("drsn_audio", "recipes", "benchmarks")
 
 LAYERS = (
     ("_version", "errors", "files", "labels", "presets", "pretrained"),
-    ("config", "audio", "hub", "memory", "overlap", "processes", "projection", "smoothing"),
-    ("nn", "frontends", "noise", "metrics", "decoding", "hearing", "journal"),
-    ("models", "corpora"),
+    ("config", "audio", "extras", "hub", "memory", "overlap", "processes", "projection", "smoothing"),
+    ("nn", "frontends", "noise", "metrics", "decoding", "hearing", "journal", "model_sources"),
+    ("models", "corpora", "checks"),
     ("datasets", "streaming"),
     ("export", "evaluation", "reports", "transcribing", "denoising"),
     ("training",),
