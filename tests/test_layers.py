@@ -12,8 +12,8 @@ ROOT = Path(__file__).resolve().parents[1]
 TOP_FOLDERS = ("drsn_audio", "recipes", "benchmarks")
 
 LAYERS = (
-    ("_version", "errors", "files", "labels", "presets", "pretrained"),
-    ("config", "audio", "extras", "hub", "memory", "overlap", "processes", "projection", "smoothing"),
+    ("_version", "errors", "extras", "files", "labels", "presets", "pretrained"),
+    ("config", "audio", "forking", "hub", "memory", "overlap", "processes", "projection", "smoothing"),
     ("nn", "frontends", "noise", "metrics", "decoding", "hearing", "journal", "model_sources"),
     ("models", "corpora", "checks"),
     ("datasets", "streaming"),
