@@ -171,10 +171,13 @@ def check_answers(options: argparse.Namespace) -> None:
 
 
 def check_prepared(options: argparse.Namespace) -> None:
-    """Raise OSError where `drsn-audio prepare` cannot write to OUT."""
+    """Raise InputError where `drsn-audio prepare` cannot write to OUT."""
     places = [word for word in options.places if not re.match(r"\w+=", word)]
-    if places:
-        _check_writable(places[-1])
+    try:
+        if places:
+            _check_writable(places[-1])
+    except OSError as error:
+        raise InputError(f"{places[-1]}: cannot be written ({error.strerror}): choose another place") from None
 
 
 def check_rooms(options: argparse.Namespace) -> None:
