@@ -140,22 +140,22 @@ def _check_outputs(arguments: Arguments, options: argparse.Namespace) -> None:
     for path in _given(options, arguments.out_file):
         if os.path.isdir(path):
             raise InputError(f"{path}: is a folder: name a file")
-        _check_writable(os.path.dirname(path) or ".")
+        _check_writable(os.path.dirname(path) or ".", path)
     for path in _given(options, arguments.out_folder):
         _check_writable(path)
     for path in _given(options, arguments.out):
-        _check_writable(path if os.path.isdir(path) else os.path.dirname(path) or ".")
+        _check_writable(path if os.path.isdir(path) else os.path.dirname(path) or ".", path)
 
 
-def _check_writable(folder: str) -> None:
-    """Raise OSError, as writing would, where a folder cannot be written to, or not be made."""
+def _check_writable(folder: str, named: str = "") -> None:
+    """Raise OSError of `named`, as writing would, where a folder cannot be written to, or not be made."""
     there = folder
     while not os.path.lexists(there):
         there = os.path.dirname(there) or "."
     if not os.path.isdir(there):
-        raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), folder)
+        raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), named or folder)
     if not os.access(there, os.W_OK | os.X_OK):
-        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), folder)
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), named or folder)
 
 
 def check_answers(options: argparse.Namespace) -> None:
