@@ -19,6 +19,7 @@ from drsn_audio.denoising.denoiser import Denoiser
 from drsn_audio.errors import InputError
 from drsn_audio.hearing import Hearing
 from drsn_audio.labels import SILENCE, UNKNOWN
+from drsn_audio.model_sources import check_head
 from drsn_audio.models.checkpoint import CheckpointError, find_checkpoint, load_checkpoint
 from drsn_audio.models.model import AudioModel
 from drsn_audio.streaming.detector import Detector, DetectorConfig
@@ -27,12 +28,6 @@ from drsn_audio.transcribing.transcriber import Transcriber
 
 log = logging.getLogger("drsn_audio")
 
-INSTEAD = {  # what a model does, by its head, and the command for it
-    "keyword": "names keywords: use drsn-audio classify",
-    "ctc": "writes what is said: use drsn-audio transcribe",
-    "denoise": "takes noise away: use drsn-audio denoise",
-    "joint": "is an experiment with two heads: use drsn-audio classify",
-}
 Key = TypeVar("Key")
 WINDOWS_A_CLIP = 8  # longer sound is heard through a window that moves by an eighth of itself
 
@@ -79,24 +74,24 @@ def load(source: str | Path, device: str = "cpu") -> Recognizer | Transcriber | 
 def load_recognizer(source: str | Path, device: str = "cpu") -> Recognizer:
     """As `load`, of a model of keywords; raises InputError for another."""
     model = load(source, device)
-    if not isinstance(model, Recognizer):
-        raise InputError(f"{source}: names no keywords, it {INSTEAD[model.module.config.head]}")
+    check_head(source, model.module.config.head, "classify")
+    assert isinstance(model, Recognizer)
     return model
 
 
 def load_transcriber(source: str | Path, device: str = "cpu") -> Transcriber:
     """As `load`, of a model that writes; raises InputError for another."""
     model = load(source, device)
-    if not isinstance(model, Transcriber):
-        raise InputError(f"{source}: cannot write, it {INSTEAD[model.module.config.head]}, or a model.head=ctc")
+    check_head(source, model.module.config.head, "transcribe")
+    assert isinstance(model, Transcriber)
     return model
 
 
 def load_denoiser(source: str | Path, device: str = "cpu") -> Denoiser:
     """As `load`, of a model that takes noise away; raises InputError for another."""
     model = load(source, device)
-    if not isinstance(model, Denoiser):
-        raise InputError(f"{source}: takes no noise away, it {INSTEAD[model.module.config.head]}, or a denoiser")
+    check_head(source, model.module.config.head, "denoise")
+    assert isinstance(model, Denoiser)
     return model
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TextIO
 
 from drsn_audio.api import Classification, Recognizer
+from drsn_audio.checks import check_answers
 from drsn_audio.errors import BAD_INPUT, InputError, one_line
 from drsn_audio.files import open_mode
 from drsn_audio.hearing import MIN_DURATION_S, Hearing
@@ -39,7 +40,7 @@ def run(options: argparse.Namespace, model: Recognizer, processes: Processes = A
         InputError: options that do not go together, or cannot be used.
         OSError: FILE cannot be written.
     """
-    check_options(options)
+    check_answers(options)
     work = _Work(options, model, processes)
     with ExitStack() as opened:
         try:
@@ -53,16 +54,6 @@ def run(options: argparse.Namespace, model: Recognizer, processes: Processes = A
         except KeyboardInterrupt:
             raise KeyboardInterrupt("stopped; with --resume it goes on from here" if options.out else "") from None
     return work.status
-
-
-def check_options(options: argparse.Namespace) -> None:
-    """Raises InputError for what does not go together."""
-    if options.resume and not options.out:
-        raise InputError("--resume without -o: what is done is known of a file alone, name it with -o FILE.jsonl")
-    if options.out and os.path.isdir(options.out):
-        raise InputError(f"{options.out}: is a folder: name a file for the answers, e.g. {options.out}/answers.jsonl")
-    if options.out and any(os.path.realpath(place) == os.path.realpath(options.out) for place in options.paths):
-        raise InputError(f"{options.out}: would be written over: give another -o")
 
 
 class _Work:

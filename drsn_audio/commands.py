@@ -40,7 +40,6 @@ def prepare(options: argparse.Namespace) -> int:
 
 
 def mix(options: argparse.Namespace) -> int:
-    from drsn_audio.config import ConfigError
     from drsn_audio.datasets.mix_rebuild import rebuild
     from drsn_audio.datasets.mixing import mix_files
     from drsn_audio.evaluation.provenance import command_line
@@ -48,16 +47,12 @@ def mix(options: argparse.Namespace) -> int:
 
     settings = {"jobs": options.jobs, "progress": not options.quiet, "command": command_line()}
     if options.from_manifest:
-        if options.speech or options.snr:
-            raise ConfigError("--from-manifest has SPEECH, NOISE and --snr from the manifest: leave them out")
         roots = {name: getattr(options, f"{name}_root") for name in ("speech", "background", "rooms")}
         for number, folder in enumerate(options.noise_root or [], 1):
             roots["noise" if number == 1 else f"noise-{number}"] = folder
         roots = {name: Path(root) for name, root in roots.items() if root}
         report = rebuild(options.from_manifest, options.out, roots=roots, **settings)
     else:
-        if not options.noise or not options.snr:
-            raise ConfigError("mix takes SPEECH NOISE ... --snr DB, or --from-manifest M: see drsn-audio mix --help")
         report = mix_files(
             options.speech,
             options.noise,
@@ -141,17 +136,13 @@ def estimate_snr(options: argparse.Namespace) -> int:
 
 def classify(options: argparse.Namespace) -> int:
     from drsn_audio.api import load_recognizer
-    from drsn_audio.classifying import check_options, run
+    from drsn_audio.classifying import run
 
-    check_options(options)
     processes = here()
     return run(options, load_recognizer(options.model, processes.device(options.device)), processes)
 
 
 def transcribe(options: argparse.Namespace) -> int:
-    from drsn_audio.transcribing.options import check_options
-
-    check_options(options)
     from drsn_audio.api import load_transcriber
     from drsn_audio.transcribing.command import run
 
@@ -188,10 +179,10 @@ def export(options: argparse.Namespace) -> int:
     from drsn_audio.api import Denoiser, Recognizer, load
     from drsn_audio.export.report import as_text
     from drsn_audio.export.run import export_model
+    from drsn_audio.model_sources import check_exports
 
     model, out = load(options.model), Path(options.onnx)
-    if not model.module.causal:
-        raise InputError(f"{options.model}: hears whole clips and has no stream to export: name a streaming model")
+    check_exports(options.model, model.module.causal)
     events: dict[str, Any] = {}
     tuned = {}
     if not isinstance(model, Denoiser):
@@ -232,6 +223,15 @@ def runs(options: argparse.Namespace) -> int:
     from drsn_audio.reports.runs_command import run
 
     return run(options)
+
+
+def fail_places(wrong: Sequence[tuple[str, InputError]], options: argparse.Namespace) -> int:
+    """What a command says where all places that it was given are wrong; returns its exit status."""
+    as_json = getattr(options, "json", False) or getattr(options, "format", "") == "json"
+    answers = _Answers(as_json and not getattr(options, "out", None))
+    for place, error in wrong:
+        answers.fail(place, error)
+    return answers.status
 
 
 class _Answers:

@@ -6,7 +6,6 @@ the size of the encoder before the file's own lines. Unknown keys fail with the 
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Sequence
 from dataclasses import dataclass, field, is_dataclass
 from pathlib import Path
@@ -16,7 +15,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
-from drsn_audio.errors import InputError
+from drsn_audio.errors import InputError, nearest
 from drsn_audio.presets import PRESETS
 
 
@@ -269,12 +268,6 @@ def config_to_dict(config: Any) -> dict[str, Any]:
 def config_to_yaml(config: Any) -> str:
     """A config dataclass -> YAML that `load_config` reads back to an equal one."""
     return OmegaConf.to_yaml(OmegaConf.structured(config))
-
-
-def nearest(name: str, known: Sequence[str]) -> str:
-    """What to say of an unknown name: the nearest known one, or all of them."""
-    close = difflib.get_close_matches(name, known, n=1)
-    return f"did you mean {close[0]!r}?" if close else f"known are {', '.join(known)}"
 
 
 def _read_with_base(path: Path, derived: tuple[Path, ...] = ()) -> DictConfig:

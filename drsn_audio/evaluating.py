@@ -19,6 +19,7 @@ from drsn_audio.datasets.manifests import scan_cuts
 from drsn_audio.denoising.denoiser import Denoiser
 from drsn_audio.errors import InputError
 from drsn_audio.evaluation.journal import Journal, request_of
+from drsn_audio.evaluation.options import check_options
 from drsn_audio.evaluation.transcription import evaluate_transcription
 from drsn_audio.processes import ALONE, Processes
 from drsn_audio.progress import ProgressBar
@@ -42,12 +43,7 @@ def run(options: argparse.Namespace, processes: Processes = ALONE) -> int:
         InputError: options that do not go together, a model, a manifest or a file that cannot be used.
         OSError: OUT cannot be written.
     """
-    of_noise = {key: getattr(options, key) for key in ("snr", "draws", "level", "folds", "kinds")}
-    lonely = [f"--{key}" for key, value in of_noise.items() if value and not options.noise]
-    if lonely:
-        raise ConfigError(f"{', '.join(lonely)} without --noise: name the noise manifests to mix in")
-    if options.resume and not options.out:
-        raise ConfigError("--resume without -o: what is done is known of a folder alone, name it with -o OUT")
+    check_options(options)
     model = load(options.model, processes.device(options.device))
     evaluate, terminal, write = _evaluation(options, model)
     if options.out:  # before the work, which would be lost where nothing can be written

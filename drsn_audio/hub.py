@@ -14,10 +14,10 @@ from pathlib import Path
 from typing import NamedTuple, cast
 
 from drsn_audio.errors import InputError
+from drsn_audio.extras import install_command
 
 DESCRIBED = "best.json"  # what a run folder calls its best checkpoint, so that a clone of a repo loads as a folder
 CARD = "README.md"
-INSTALL = "pip install 'drsn-audio[hub]'"
 LOG_IN = "log in (`hf auth login`, or HF_TOKEN)"
 # Named, not imported: they are of httpx or of its successor, by the version of huggingface_hub.
 NO_NETWORK = {"TransportError", "ConnectionError", "OfflineModeIsEnabled", "LocalEntryNotFoundError", "TimeoutError"}
@@ -87,7 +87,9 @@ def _fetch(wanted: HubId, revision: str | None, files: list[str]) -> Path:
         import huggingface_hub
         from huggingface_hub.utils import disable_progress_bars
     except ModuleNotFoundError as error:
-        raise HubError(f"to ask the Hugging Face Hub for it, {error.name} is missing: {INSTALL}") from None
+        raise HubError(
+            f"to ask the Hugging Face Hub for it, {error.name} is missing: {install_command('hub')}"
+        ) from None
     if log.level > logging.INFO or not sys.stderr.isatty():  # --quiet
         disable_progress_bars()
     try:

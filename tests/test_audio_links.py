@@ -111,7 +111,7 @@ def test_a_flac_with_a_wrong_length_and_checksum_is_read_to_its_end(tmp_path, to
 
 
 def test_samples_that_look_like_the_head_of_a_flac_frame_are_samples(tmp_path):
-    """Loud noise is stored as it is; three of its samples spell a head, with its checksum, of 4096 samples from 0 on."""
+    """Loud noise is stored as it is: three of its samples spell a head, with its checksum, of 4096 samples."""
     path, head = tmp_path / "a.flac", bytes.fromhex("fff8c508006f")
     wave = np.random.default_rng(0).integers(-32768, 32768, 1000).astype(np.int16)
     wave[500:503] = np.frombuffer(head, ">i2")

@@ -1,12 +1,16 @@
 """What goes wrong: the user's errors are one line and status 2, bugs keep their traceback; help and the parser."""
 
 import logging
+import os
+import shutil
 import subprocess
 import sys
 from fractions import Fraction
+from pathlib import Path
 
 import numpy as np
 import pytest
+import soundfile as sf
 import torch
 
 from drsn_audio import __version__
@@ -149,3 +153,51 @@ def test_what_the_parser_refuses(capsys, arguments):
     with pytest.raises(SystemExit, match="2"):
         main(arguments)
     assert "usage: drsn-audio" in capsys.readouterr().err
+
+
+# stdin, stdout or stderr that are closed, or whose reader is gone
+
+SHELL = pytest.mark.skipif(not shutil.which("bash"), reason="no bash")
+REPEATED = "estimate-snr a.wav a.wav a.wav"
+CASES = [  # what bash runs, and the status; P is drsn-audio
+    (f"P {REPEATED} >&-", 0),
+    (f"P {REPEATED} 2>&-", 0),
+    (f"P {REPEATED} >&- 2>&-", 0),
+    (f"P {REPEATED} <&- >&- 2>&-", 0),
+    ("P estimate-snr nope.wav 2>&-", 2),
+    ("P estimate-snr nope.wav >&- 2>&-", 2),
+    ("P --help >&-", 0),
+    ("P nonsense 2>&-", 2),
+    ("P stream - <&-", 2),
+    (f"P {REPEATED} | true; exit ${{PIPESTATUS[0]}}", 1),
+    (f"P {REPEATED} 2>&1 | true; exit ${{PIPESTATUS[0]}}", 1),
+    ("P --help | true; exit ${PIPESTATUS[0]}", 0),
+    ("P --version | true; exit ${PIPESTATUS[0]}", 0),
+]
+
+
+@SHELL
+@pytest.mark.parametrize(("line", "status"), CASES)
+def test_streams_that_are_not_there(tmp_path, line, status):
+    tone = 0.3 * np.sin(np.arange(16000) * 0.3) * (np.arange(16000) % 8000 < 4000)
+    sf.write(tmp_path / "a.wav", tone + np.random.default_rng(0).normal(0, 0.01, 16000), RATE)
+    define = f'P() {{ "{sys.executable}" -m drsn_audio "$@"; }}; sleep 0.2; '
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).resolve().parents[1])}
+    command = ["bash", "-c", define + line]
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=120)
+    assert done.returncode == status, done.stderr
+    assert "Traceback" not in done.stderr
+    assert "Exception ignored" not in done.stderr
+
+
+@SHELL
+def test_a_file_does_not_take_the_place_of_a_closed_stdout(tmp_path):
+    """Else what is printed would stand in it."""
+    (tmp_path / "a.py").write_text(
+        "from drsn_audio.cli import guarded\n"
+        "def work():\n    with open('b.txt', 'w') as file:\n        file.write(str(file.fileno()))\n"
+        "guarded(work)\n"
+    )
+    subprocess.run(["bash", "-c", f'"{sys.executable}" a.py <&- >&- 2>&-'], cwd=tmp_path, check=True,
+                   env={**os.environ, "PYTHONPATH": str(Path(__file__).resolve().parents[1])})  # fmt: skip
+    assert int((tmp_path / "b.txt").read_text()) > 2

@@ -12,10 +12,13 @@ ROOT = Path(__file__).resolve().parents[1]
 TOP_FOLDERS = ("drsn_audio", "recipes", "benchmarks")
 
 LAYERS = (
-    ("_version", "downmix", "errors", "files", "labels", "presets", "pretrained"),
-    ("config", "audio", "hub", "memory", "overlap", "processes", "progress", "projection", "smoothing", "text"),
-    ("nn", "frontends", "noise", "metrics", "decoding", "hearing", "journal"),
-    ("models", "corpora"),
+    ("_version", "downmix", "errors", "extras", "files", "labels", "presets", "pretrained"),
+    (
+        *("config", "audio", "forking", "hub", "memory", "overlap", "processes", "progress", "projection"),
+        *("smoothing", "text"),
+    ),
+    ("nn", "frontends", "noise", "metrics", "decoding", "hearing", "journal", "model_sources"),
+    ("models", "corpora", "checks"),
     ("datasets", "streaming"),
     ("export", "evaluation", "reports", "transcribing", "denoising"),
     ("training",),

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import argparse
 
+from drsn_audio.errors import InputError
+
 
 def add_options(sub: argparse.ArgumentParser) -> None:
     sub.add_argument("speech", metavar="SPEECH", nargs="?", help="a file, folder, glob or manifest (.jsonl.gz)")
@@ -68,3 +70,12 @@ def add_options(sub: argparse.ArgumentParser) -> None:
             again.add_argument("--noise-root", metavar="FOLDER", nargs="+", help=f"{where}; of several, in their order")
         else:
             again.add_argument(f"--{root}-root", metavar="FOLDER", help=where)
+
+
+def check_options(options: argparse.Namespace) -> None:
+    """Raise InputError for what does not go together, or is missing."""
+    if options.from_manifest:
+        if options.speech or options.snr:
+            raise InputError("--from-manifest has SPEECH, NOISE and --snr from the manifest: leave them out")
+    elif not options.noise or not options.snr:
+        raise InputError("mix takes SPEECH NOISE ... --snr DB, or --from-manifest M: see drsn-audio mix --help")

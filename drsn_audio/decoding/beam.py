@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from drsn_audio.decoding.ngram import MISSING
+from drsn_audio.decoding.ngram import missing_flashlight
 from drsn_audio.decoding.scores import BeamConfig, Prefix, PrefixScores
 from drsn_audio.decoding.units import Units
 from drsn_audio.errors import InputError
@@ -58,7 +58,7 @@ class BeamDecoder:
         try:
             from torchaudio.models.decoder import ctc_decoder
         except ImportError:
-            raise ModuleNotFoundError(MISSING, name="flashlight") from None
+            raise missing_flashlight() from None
         if config.beam < 1:
             raise InputError(f"a beam of {config.beam} hypotheses: keep 1 at least")
         self.units, self.config = units, config

@@ -14,9 +14,14 @@ from drsn_audio.decoding.arpa import BEGIN, END, UNSEEN
 from drsn_audio.decoding.hotwords import letters
 from drsn_audio.decoding.units import PIECE_SPACE, SPACE, Units
 from drsn_audio.errors import InputError
+from drsn_audio.extras import install_command
 
-MISSING = "beam search needs flashlight-text: pip install 'drsn-audio[lm]'"
 LEAST_SHARE = 0.5  # of a language model's words that the units write; others it cannot be meant for
+
+
+def missing_flashlight() -> ModuleNotFoundError:
+    """What is raised where a beam search is asked for and cannot be made."""
+    return ModuleNotFoundError(f"beam search needs flashlight-text: {install_command('lm')}", name="flashlight")
 
 
 class Ngram:
@@ -35,7 +40,7 @@ class Ngram:
             from flashlight.lib.text.decoder.kenlm import KenLM
             from flashlight.lib.text.dictionary import Dictionary
         except ImportError:
-            raise ModuleNotFoundError(MISSING, name="flashlight") from None
+            raise missing_flashlight() from None
         if not Path(path).is_file():
             raise InputError(f"{path}: no such language model: write one by recipes/librispeech/language_model.py")
         self._place = {word: place for place, word in enumerate([UNSEEN, *words])}

@@ -16,13 +16,13 @@ from typing import Any
 
 from drsn_audio.audio import AudioError, AudioReader, is_one_file
 from drsn_audio.denoising.base import AnyDenoiser
+from drsn_audio.denoising.options import check_options
 from drsn_audio.denoising.places import Input, Outputs, find_inputs, shared, stamp_of
 from drsn_audio.denoising.writing import SoundWriter, sweep
 from drsn_audio.errors import BAD_INPUT, InputError, one_line
 from drsn_audio.hearing import MIN_DURATION_S
 from drsn_audio.journal import JsonJournal
 from drsn_audio.processes import ALONE, Processes
-from drsn_audio.streaming.blending import check_blend
 
 log = logging.getLogger("drsn_audio")
 
@@ -69,10 +69,8 @@ def run(options: argparse.Namespace, denoiser: AnyDenoiser, processes: Processes
         InputError: options that cannot be used.
         OSError: the folder cannot be written to.
     """
-    check_blend(options.blend)
+    check_options(options)
     outputs = Outputs(Path(options.out), options.paths)
-    if outputs.is_file and options.resume:
-        raise InputError("--resume of one file: what is done is known of a folder alone, name one with -o")
     if outputs.is_file and not processes.is_main:
         return 0
     few = not options.resume and processes.count == 1 and all(map(is_one_file, options.paths))

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import argparse
 
+from drsn_audio.errors import InputError
+
 MODEL = "denoise-small"  # without --model
 
 
@@ -37,3 +39,15 @@ def add_blend(sub: argparse._ActionsContainer) -> None:
         help="give back up to so much of the noisy sound, 0 to 1, the less the noisier it is, e.g. 0.2 for what "
         "recognises speech (default: 0)",
     )
+
+
+def check_options(options: argparse.Namespace) -> None:
+    """Raise InputError for what does not go together, or is no share."""
+    from pathlib import Path
+
+    from drsn_audio.denoising.places import Outputs  # needs numpy and soundfile
+    from drsn_audio.streaming.blending import check_blend
+
+    check_blend(options.blend)
+    if Outputs(Path(options.out), options.paths).is_file and options.resume:
+        raise InputError("--resume of one file: what is done is known of a folder alone, name one with -o")

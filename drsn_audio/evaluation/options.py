@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import argparse
 
+from drsn_audio.errors import InputError
+
 
 def add_options(sub: argparse.ArgumentParser, model: str) -> None:
     """`model`: what --model may be, in words."""
@@ -26,3 +28,13 @@ def add_options(sub: argparse.ArgumentParser, model: str) -> None:
         help="keep what an earlier run, cut short, has been answered in OUT, however many processes it had; a finished "
         "one is done anew; not for streams",
     )
+
+
+def check_options(options: argparse.Namespace) -> None:
+    """Raise InputError for what does not go together, which would be ignored else."""
+    of_noise = {key: getattr(options, key) for key in ("snr", "draws", "level", "folds", "kinds")}
+    lonely = [f"--{key}" for key, value in of_noise.items() if value and not options.noise]
+    if lonely:
+        raise InputError(f"{', '.join(lonely)} without --noise: name the noise manifests to mix in")
+    if options.resume and not options.out:
+        raise InputError("--resume without -o: what is done is known of a folder alone, name it with -o OUT")

@@ -39,9 +39,12 @@ def add_options(sub: argparse.ArgumentParser, model: str) -> None:
 
 
 def check_options(options: argparse.Namespace) -> None:
-    """Raises InputError for times that are none."""
+    """Raises InputError for times that are none, and for an OUT that does not fit."""
     at_s, duration_s = options.at, options.duration
     if at_s is not None and not 0 <= at_s < float("inf"):
         raise InputError(f"--at {at_s:g}: give seconds from the beginning of the sound, 0 or more")
     if duration_s is not None and not SHORTEST_S <= duration_s <= LONGEST_S:
         raise InputError(f"--duration {duration_s:g}: give {SHORTEST_S:g} to {LONGEST_S:g} seconds")
+    from drsn_audio.explaining.places import Pictures  # needs numpy and soundfile
+
+    Pictures(options.out, options.paths)

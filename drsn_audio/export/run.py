@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import logging
 import platform
+import time
 from collections.abc import Mapping
 from importlib.metadata import version
 from pathlib import Path
@@ -23,6 +25,8 @@ from drsn_audio.files import write_whole
 from drsn_audio.labels import BLANK, SILENCE, UNKNOWN
 from drsn_audio.models.model import AudioModel
 from drsn_audio.streaming.detector import DetectorConfig
+
+log = logging.getLogger("drsn_audio")
 
 DURATION_S = 60.0  # of the sound that is compared; of another one that 8-bit ranges are taken from
 WRITING_BLOCKS = 4  # a step of a model that writes: half the time, for words that are told 0.1 s later
@@ -55,7 +59,9 @@ def export_model(
     """
     if out.suffix != ".onnx":
         raise InputError(f"{out}: name a file that ends in .onnx")
+    step = _Steps()
     rate, words = model.config.frontend.sample_rate, _words(model.config)
+    step.begin("making the sound to compare on" if audio is None else "reading the sound to compare on")
     if audio is None:
         wave, sound = _made(rate, words, COMPARED)
     else:
@@ -66,11 +72,14 @@ def export_model(
         samples = blocks * model.block
         raise InputError(f"{audio}: shorter than the {samples} samples that are heard at once: give longer sound")
     events: dict[str, Any] = {"detector": detector, "timing": timing}
+    step.begin("translating the model to ONNX")
     export_onnx(model, out, **events, temperature=temperature, blocks=blocks, about=about or {})
     files = {"float": out}
     if int8:
+        step.begin("making the 8-bit file, of other sound")
         files["int8"] = out.with_suffix(".int8.onnx")
         quantise_onnx(out, files["int8"], _made(rate, words, CALIBRATED)[0])
+    step.begin(f"comparing with PyTorch on {len(wave) / rate:.0f} s of sound, and timing")
     report = {
         "sound": sound,
         **parity_report(model, files, wave),
@@ -80,7 +89,18 @@ def export_model(
         "machine": {"platform": platform.platform(), "processor": platform.machine()},
     }
     write_whole(out.with_suffix(".report.json"), (json.dumps(report, indent=2) + "\n").encode())
+    step.begin("done")
     return report
+
+
+class _Steps:
+    """What export is doing, a line each as it begins, with the time since the first."""
+
+    def __init__(self) -> None:
+        self._began = time.perf_counter()
+
+    def begin(self, what: str) -> None:
+        log.info("export, %.0f s: %s", time.perf_counter() - self._began, what)
 
 
 def _words(config: ModelConfig) -> list[str]:

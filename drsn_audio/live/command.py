@@ -19,22 +19,18 @@ import numpy as np
 from drsn_audio.errors import InputError
 from drsn_audio.live.meter import Meter
 from drsn_audio.live.microphone import Microphone, list_inputs
-from drsn_audio.live.options import check_options
+from drsn_audio.live.options import check_options, parse_threshold
 from drsn_audio.live.pcm import FORMATS, PcmFormat, PcmSource
 from drsn_audio.live.session import Session
 from drsn_audio.live.source import FileSource, Source, paced
 from drsn_audio.live.stopping import Stopped, Stopper
+from drsn_audio.model_sources import check_streams
 from drsn_audio.streaming.detector import Detector, DetectorConfig
 from drsn_audio.streaming.event import Event
 from drsn_audio.streaming.writer import Writer
 from drsn_audio.text import Vocabulary
 
 log = logging.getLogger("drsn_audio")
-
-INSTEAD = {  # of a model that cannot stream, by its head
-    "keyword": "commands-12-stream, or use drsn-audio classify",
-    "ctc": "words-20-stream, or use drsn-audio transcribe",
-}
 
 
 def run(options: argparse.Namespace) -> int:
@@ -149,15 +145,8 @@ def open_stream(model: str, thresholds: Sequence[str], shift: float) -> Any:
 
         torch.set_num_threads(1)  # a block of sound is too little to share: threads would wait for each other
         recognizer = load(model)
-        if isinstance(recognizer, Denoiser):
-            raise InputError(
-                f"{model} takes noise away and names nothing: give --denoise, and its sound goes to stdout"
-            )
-        if not recognizer.module.causal:
-            raise InputError(
-                f"{model} answers to whole clips and cannot stream: give --model a streaming one, e.g. "
-                f"{INSTEAD[recognizer.module.config.head]} FILE"
-            )
+        check_streams(model, recognizer.module.config.head, recognizer.module.causal, denoise=False)
+        assert not isinstance(recognizer, Denoiser)
         stream = recognizer.stream()
     if isinstance(stream.detector, Writer):
         if thresholds or shift:
@@ -177,15 +166,9 @@ def change_thresholds(config: DetectorConfig, given: Sequence[str], shift: float
     """
     thresholds = dict(config.thresholds)
     for text in given:
-        word, named, number = text.rpartition("=")
-        try:
-            threshold = float(number)
-        except ValueError:
-            raise InputError(f"--threshold {text}: give a probability, or WORD=PROBABILITY") from None
-        if not 0 < threshold < 1:
-            raise InputError(f"--threshold {text}: give a probability between 0 and 1")
+        word, threshold = parse_threshold(text)
         keyword = Vocabulary(thresholds).find(word)
-        if named and keyword is None:
+        if word and keyword is None:
             raise InputError(f"--threshold {text}: the model's keywords are {', '.join(thresholds)}")
         thresholds.update({keyword: threshold} if keyword else dict.fromkeys(thresholds, threshold))
     if not math.isfinite(shift):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 
 from drsn_audio.denoising.options import MODEL as DENOISER
 from drsn_audio.denoising.options import add_blend
@@ -67,6 +68,8 @@ def add_options(sub: argparse.ArgumentParser, model: str) -> None:
 
 def check_options(options: argparse.Namespace) -> None:
     """Fills in the model. Raises InputError for what does not go together, which would be ignored else."""
+    if options.list_devices:
+        return
     if options.source is None:
         raise InputError("nothing to listen to: give a file, - for raw PCM on stdin, or mic")
     if not 1 <= options.chunk_ms <= 60_000:
@@ -83,3 +86,23 @@ def check_options(options: argparse.Namespace) -> None:
         lonely = [f"--{name}" for name in names if getattr(options, name) and other != kind]
         if lonely:
             raise InputError(f"{', '.join(lonely)} with {options.source}: only {other} takes it, leave it out")
+    for text in options.threshold:
+        parse_threshold(text)
+    if kind == "-":
+        from drsn_audio.live.pcm import PcmFormat  # needs numpy
+
+        PcmFormat(16000 if options.rate is None else options.rate, 1 if options.channels is None else options.channels)
+    elif kind == "a file" and not os.path.exists(options.source):
+        raise InputError(f"{options.source}: no such file: check the path")
+
+
+def parse_threshold(text: str) -> tuple[str, float]:
+    """P or WORD=P of --threshold -> the word, "" for all, and the probability. Raises InputError for no probability."""
+    word, _, number = text.rpartition("=")
+    try:
+        threshold = float(number)
+    except ValueError:
+        raise InputError(f"--threshold {text}: give a probability, or WORD=PROBABILITY") from None
+    if not 0 < threshold < 1:
+        raise InputError(f"--threshold {text}: give a probability between 0 and 1")
+    return word, threshold

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import BinaryIO
@@ -12,13 +11,13 @@ import numpy as np
 
 from drsn_audio.downmix import Downmix
 from drsn_audio.errors import InputError
+from drsn_audio.live.containers import CONVERT, recognise, refuse_container
 from drsn_audio.live.source import about, resampled
+from drsn_audio.live.wav_stream import WAV_MARK, ByteReader, is_wav, read_wav_header, skip_chunks
 
 log = logging.getLogger("drsn_audio")
 
 FORMATS = {"s16le": 2, "s24le": 3, "s32le": 4, "f32le": 4}  # bytes of a sample
-CONTAINERS = {b"fLaC": "FLAC", b"OggS": "ogg", b"ID3": "mp3", b"FORM": "AIFF", b"RF64": "RF64", b"RIFX": "RIFX"}
-OPEN_ENDED = 0x7FFF0000  # sizes from here on, and 0, are those of programs that cannot know how much will follow
 LOWEST_RATE, HIGHEST_RATE = 1000, 768_000  # Hz
 MOST_CHANNELS = 64
 
@@ -70,7 +69,8 @@ def encode_pcm(samples: np.ndarray, encoding: str) -> bytes:
 
 
 class PcmSource:
-    """Bytes of a pipe as they come; a wav header at their beginning is followed instead of `form`.
+    """Bytes of a pipe as they come. A wav header is followed instead of `form`, at the beginning and wherever one
+    comes later: files may be joined in one pipe. Then `form` is that of the first.
 
     Raises:
         InputError: the beginning of a file that is neither raw PCM nor wav, or a wav header that is torn or of an
@@ -78,46 +78,72 @@ class PcmSource:
     """
 
     def __init__(self, pipe: BinaryIO, form: PcmFormat, name: str = "stdin"):
-        self.name, self._pipe = name, pipe
-        self._first = pipe.read(4)  # waits for them
-        self._left: int | None = None  # bytes of the sound that are still to come; None: all that comes
-        for magic, kind in CONTAINERS.items():
-            if self._first.startswith(magic):
-                raise InputError(
-                    f"{name}: is {kind}, not raw PCM: name the file instead, or convert it, ffmpeg -i - -f s16le -"
-                )
-        if self._first == b"RIFF":
-            form, self._left = read_wav_header(pipe, name)
-            self._first = b""
+        self.name, self._pipe = name, ByteReader(pipe)
+        refuse_container(self._pipe.peek, name)
+        self._left: int | None = None  # bytes of the sound that are still to come; None: until the end or another wav
+        if is_wav(self._pipe.peek(WAV_MARK)):
+            form, self._left = self._read_header()
         self.form = form
 
     def blocks(self, sample_rate: int, chunk_s: float) -> Iterator[np.ndarray]:
-        yield from resampled(self._decoded(chunk_s), self.form.sample_rate, sample_rate)
+        form, samples = self.form, 0
+        while True:
+            for block in resampled(self._decoded(form, chunk_s), form.sample_rate, sample_rate):
+                samples += len(block)
+                yield block
+            if not self._find_wav(samples / sample_rate):
+                break
+            form, self._left = self._read_header()
+            then = f"{self.name} from {samples / sample_rate:.2f} s on: another wav ({form.encoding})"
+            log.info("%s", about(then, form.sample_rate, form.channels, sample_rate))
+        if not samples:
+            raise InputError(f"{self.name}: no sound came: check the command before the pipe")
 
-    def _decoded(self, chunk_s: float) -> Iterator[np.ndarray]:
-        size = self.form.frame_bytes
-        most = size * max(1, round(chunk_s * self.form.sample_rate))
-        torn, first, samples = b"", self._first, 0
-        mix = Downmix(self.form.sample_rate, self.form.channels)
-        while new := first or self._read(most - len(torn)):
-            first, data = b"", torn + new
+    def _decoded(self, form: PcmFormat, chunk_s: float) -> Iterator[np.ndarray]:
+        """The sound up to its end or to another wav."""
+        size = form.frame_bytes
+        most = size * max(1, round(chunk_s * form.sample_rate))
+        torn, mix = b"", Downmix(form.sample_rate, form.channels)
+        while new := self._read(most - len(torn)):
+            data = torn + new
             whole = len(data) - len(data) % size
             torn = data[whole:]
             if whole:
-                yield decode_pcm(data[:whole], self.form, mix)
-                samples += whole // size
+                yield decode_pcm(data[:whole], form, mix)
         if torn:
             log.info("%s: ends with %d of the %d bytes of a sample, which are left out", self.name, len(torn), size)
-        if not samples:
-            raise InputError(f"{self.name}: no sound came: check the command before the pipe")
 
     def _read(self, most: int) -> bytes:
         """What is there by now, at least a byte of it; nothing once all has come."""
         if self._left is None:
-            return self._pipe.read1(most)  # type: ignore[attr-defined]
-        data = self._pipe.read1(min(most, self._left))  # type: ignore[attr-defined]
+            return self._pipe.take_until_wav(most)
+        data = self._pipe.take(min(most, self._left))
         self._left -= len(data)
         return data
+
+    def _read_header(self) -> tuple[PcmFormat, int | None]:
+        header = read_wav_header(self._pipe, self.name)
+        try:
+            return PcmFormat(header.sample_rate, header.channels, header.encoding), header.data_bytes
+        except InputError as error:
+            raise InputError(f"{self.name}: its wav header says {error}") from None
+
+    def _find_wav(self, at_s: float) -> bool:
+        """Skip what follows a wav's sound, up to the next wav; False at the end. What is no part of a wav is reported.
+
+        Raises:
+            InputError: sound of another kind follows.
+        """
+        skip_chunks(self._pipe)
+        found = recognise(self._pipe.peek)
+        if found and found[1] == CONVERT:
+            raise InputError(f"{self.name}: at {at_s:.2f} s {found[0]} follows, not wav: {CONVERT}")
+        skipped = 0
+        while data := self._pipe.take_until_wav(1 << 16):
+            skipped += len(data)
+        if skipped:
+            log.warning("%s: %d bytes after %.2f s are no part of a wav and left out", self.name, skipped, at_s)
+        return bool(self._pipe.peek(1))
 
     def about(self, sample_rate: int) -> str:
         return about(f"{self.name} ({self.form.encoding})", self.form.sample_rate, self.form.channels, sample_rate)
@@ -127,47 +153,3 @@ class PcmSource:
 
     def close(self) -> None:
         """The pipe is the caller's."""
-
-
-def read_wav_header(pipe: BinaryIO, name: str) -> tuple[PcmFormat, int | None]:
-    """All between "RIFF" and the first sample -> the format, and how many bytes of sound follow (None: open)."""
-    form = None
-    _, kind = struct.unpack("<I4s", _exactly(pipe, 8, name))
-    if kind != b"WAVE":
-        raise InputError(f"{name}: is RIFF but not wav: convert it, ffmpeg -i - -f s16le -")
-    while True:
-        chunk, size = struct.unpack("<4sI", _exactly(pipe, 8, name))
-        if chunk == b"data":
-            break
-        body = _exactly(pipe, size + size % 2, name)
-        if chunk == b"fmt ":
-            form = _wav_format(body, name)
-    if form is None:
-        raise InputError(f"{name}: a wav header without its format: convert it, ffmpeg -i - -f s16le -")
-    return form, None if size == 0 or size >= OPEN_ENDED else size
-
-
-def _wav_format(body: bytes, name: str) -> PcmFormat:
-    """A wav file's fmt chunk: Microsoft's WAVEFORMATEX, or WAVEFORMATEXTENSIBLE, whose tag stands in its GUID."""
-    if len(body) < 16:
-        raise InputError(f"{name}: a torn wav header: send it again")
-    tag, channels, rate, _, _, bits = struct.unpack_from("<HHIIHH", body)
-    if tag == 0xFFFE and len(body) >= 26:
-        (tag,) = struct.unpack_from("<H", body, 24)
-    encoding = {(1, 16): "s16le", (1, 24): "s24le", (1, 32): "s32le", (3, 32): "f32le"}.get((tag, bits))
-    if encoding is None:
-        known = ", ".join(FORMATS)
-        raise InputError(f"{name}: wav of kind {tag} with {bits} bits, only {known} are read: name the file instead")
-    try:
-        return PcmFormat(rate, channels, encoding)
-    except InputError as error:
-        raise InputError(f"{name}: its wav header says {error}") from None
-
-
-def _exactly(pipe: BinaryIO, count: int, name: str) -> bytes:
-    if count > 1 << 24:
-        raise InputError(f"{name}: a wav header with a part of {count} bytes: it is torn, or not wav")
-    data = pipe.read(count)
-    if len(data) < count:
-        raise InputError(f"{name}: ends within its wav header: check the command before the pipe")
-    return data

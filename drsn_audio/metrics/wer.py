@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from drsn_audio.extras import install_command
 from drsn_audio.text import normalise_text
 
 
@@ -115,7 +116,7 @@ def _align(references: Sequence[str], hypotheses: Sequence[str], characters: boo
     try:
         import jiwer
     except ImportError:
-        raise ModuleNotFoundError("error rates need jiwer: pip install 'drsn-audio[score]'", name="jiwer") from None
+        raise ModuleNotFoundError(f"error rates need jiwer: {install_command('score')}", name="jiwer") from None
     process = jiwer.process_characters if characters else jiwer.process_words
     return process(list(map(normalise_text, references)), list(map(normalise_text, hypotheses)))
 

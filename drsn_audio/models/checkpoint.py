@@ -16,17 +16,14 @@ from typing import Any
 import torch
 from safetensors.torch import load, save
 
-from drsn_audio import hub, pretrained
-from drsn_audio.config import ConfigError, config_from_dict, config_to_dict, nearest
-from drsn_audio.errors import InputError
+from drsn_audio.config import ConfigError, config_from_dict, config_to_dict
 from drsn_audio.files import write_whole
+from drsn_audio.model_sources import CheckpointError, find_checkpoint
 from drsn_audio.models.model import AudioModel
 
+__all__ = ["CheckpointError", "find_checkpoint", "load_checkpoint", "save_checkpoint"]
+
 FORMAT = 1
-
-
-class CheckpointError(InputError):
-    """A checkpoint that cannot be used. The message is one line."""
 
 
 def save_checkpoint(
@@ -64,41 +61,6 @@ def save_checkpoint(
         if old != weights and re.fullmatch(rf"{re.escape(name)}-\d+(-[0-9a-f]{{8}})?\.safetensors", old.name):
             old.unlink()
     return path
-
-
-def find_checkpoint(source: str | Path) -> Path:
-    """The .json of a run folder, of a checkpoint, of a shipped model's name or of a model of the Hugging Face Hub.
-
-    What is here goes first: a folder, a path that ends with .json, a shipped name. Only a text "owner/name", or
-    "owner/name@revision", that is none of them and no path here is asked of the Hub; a `Path` never is.
-
-    Raises:
-        CheckpointError: there is none of that name; whether a path is there is seen when it is loaded.
-    """
-    path = Path(source)
-    if path.is_dir():
-        return path / "best.json"
-    if path.suffix == ".json":
-        return path
-    shipped = pretrained.find(str(source))
-    if shipped is not None:
-        return shipped
-    if path.exists():
-        raise CheckpointError(f"{source}: no checkpoint: name a run folder, or the .json beside the weights")
-    wanted = hub.parse_id(source) if isinstance(source, str) else None
-    if wanted is None:
-        names = pretrained.names()
-        hint = nearest(str(source), names) if names else "this version ships none, name a run folder of train.py"
-        raise CheckpointError(
-            f"{source}: no such run folder, checkpoint (.json) or shipped model, and no Hub id (owner/name); {hint}"
-        )
-    try:
-        return hub.download(wanted)
-    except hub.HubError as error:
-        raise CheckpointError(
-            f"{source}: no such run folder or checkpoint here; taken for the id of a model on the Hugging Face Hub: "
-            f"{error}"
-        ) from error
 
 
 def load_checkpoint(path: Path) -> tuple[AudioModel, dict[str, Any]]:

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from drsn_audio.config import ConfigError, ModelConfig, nearest
 from drsn_audio.decoding.units import Units
+from drsn_audio.forking import compute_alone_after_fork
 from drsn_audio.frontends import FRONTENDS
 from drsn_audio.frontends.frontend import silenced
 from drsn_audio.memory import Memory, name_layers
@@ -35,6 +36,7 @@ class AudioModel(nn.Module):
 
     def __init__(self, config: ModelConfig):
         super().__init__()
+        compute_alone_after_fork()
         _check(config)
         self.config = config
         self.frontend = FRONTENDS[config.frontend.name](config.frontend)

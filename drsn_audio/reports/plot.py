@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from drsn_audio.errors import InputError
+from drsn_audio.extras import install_command
 from drsn_audio.reports.run import CLEAN, LEVELS, MEAN, Run, check_runs, describe, run_titles
 
 if TYPE_CHECKING:
@@ -140,7 +141,7 @@ def make_figure(width_in: float, height_in: float) -> Figure:
     try:
         from matplotlib.figure import Figure
     except ImportError:
-        raise ModuleNotFoundError("plots need matplotlib: pip install 'drsn-audio[train]'", name="matplotlib") from None
+        raise ModuleNotFoundError(f"plots need matplotlib: {install_command('train')}", name="matplotlib") from None
     return Figure(figsize=(width_in, height_in), layout="constrained")
 
 

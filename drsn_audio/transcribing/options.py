@@ -68,10 +68,19 @@ def given_of_beam(options: argparse.Namespace) -> dict[str, Any]:
     return {name: getattr(options, name) for name in OF_BEAM if getattr(options, name) is not None}
 
 
+def check_beam(options: argparse.Namespace) -> None:
+    """Raises InputError for hotwords that are none."""
+    if options.hotword:
+        from drsn_audio.decoding.hotwords import parse_hotwords
+
+        parse_hotwords(options.hotword)
+
+
 def check_options(options: argparse.Namespace) -> None:
     """Raises InputError for what does not go together, which would be ignored else."""
     if options.resume and not options.out:
         raise InputError("--resume without -o: what is done is known of a folder alone, name it with -o FOLDER")
+    check_beam(options)
     if options.out or options.format not in SUBTITLES:
         return
     if options.json:

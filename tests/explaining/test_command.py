@@ -18,6 +18,7 @@ from drsn_audio.config import load_config
 from drsn_audio.evaluation.alphas import block_shrinkage
 from drsn_audio.explaining.blocks import hear_blocks
 from drsn_audio.explaining.stretch import cut
+from drsn_audio.extras import install_command
 from drsn_audio.models.checkpoint import save_checkpoint
 from drsn_audio.models.model import AudioModel
 
@@ -149,7 +150,8 @@ def test_two_sounds_of_one_name_are_told(cli, run, tmp_path, say):
         (["a.wav", "--duration", "2"], "it hears 0.5 s at once, leave it out"),
     ],
 )
-def test_options_that_make_no_sense_are_told_at_once(cli, run, arguments, message):
+def test_options_that_make_no_sense_are_told_at_once(cli, run, tmp_path, say, arguments, message):
+    sf.write(tmp_path / "a.wav", say("low", "eve"), RATE)
     status, out, err = cli(*arguments, "--model", run)
     assert (status, out, len(err)) == (2, [], 1)
     assert message in err[0]
@@ -244,4 +246,4 @@ def test_without_matplotlib(cli, run, hiss, monkeypatch):
     monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
     status, out, err = cli(hiss, "--model", run)
     assert (status, out) == (2, [])
-    assert err == ["error: matplotlib is not installed: pip install 'drsn-audio[train]'"]
+    assert err == [f"error: matplotlib is not installed: {install_command('train')}"]

@@ -229,7 +229,7 @@ def test_what_was_heard_before_an_error_is_told(stream, tmp_path, bursts):
         (["mic", "--channels", "2", "--format", "s16le"], "--format, --channels with mic"),
         (["none.wav", "--chunk-ms", "0.5"], "--chunk-ms 0.5: give 1 to 60000"),
         (["none.wav", "--chunk-ms", "nan"], "--chunk-ms nan"),
-        (["none.wav", "--reference", "none.txt"], "none.txt: No such file"),
+        ([".", "--reference", "none.txt"], "none.txt: no such file"),
     ],
 )
 def test_what_it_refuses(stream, tmp_path, monkeypatch, arguments, reason):

@@ -153,11 +153,12 @@ def test_without_portaudio(monkeypatch, tmp_path):
 
 def test_without_the_library(monkeypatch, capsys):
     from drsn_audio.cli import main
+    from drsn_audio.extras import install_command
 
     monkeypatch.setitem(sys.modules, "sounddevice", None)
     assert main(["stream", "--list-devices"]) == 2
     told = capsys.readouterr().err
-    assert told == "error: sounddevice is not installed: pip install 'drsn-audio[mic]'\n"
+    assert told == f"error: sounddevice is not installed: {install_command('mic')}\n"
 
 
 def test_a_list_of_devices(install):
