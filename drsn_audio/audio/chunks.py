@@ -205,12 +205,11 @@ def _is_alike(window: Window, sound: int, position: int) -> bool:
     )
     if len(before) < 10 or len(after) < 10:
         return False
-    varied = []
+    usual, found = np.full(PERIOD, np.inf), np.zeros(PERIOD)  # how far each byte varies, as signed or as unsigned
     for kind in (np.int8, np.uint8):
         one, other = before.view(kind).astype(float), after.view(kind).astype(float)
-        middle: np.ndarray = one.mean(axis=0)
-        varied.append((np.sqrt(np.mean((one - middle) ** 2, 0)), np.sqrt(np.mean((other - middle) ** 2, 0))))
-    (signed, signed_after), (unsigned, unsigned_after) = varied
-    is_signed = signed <= unsigned
-    usual, found = np.where(is_signed, signed, unsigned), np.where(is_signed, signed_after, unsigned_after)
+        middle = one.mean(axis=0)
+        spread = np.sqrt(np.square(one - middle).mean(axis=0))
+        found = np.where(spread < usual, np.sqrt(np.square(other - middle).mean(axis=0)), found)
+        usual = np.minimum(usual, spread)
     return bool((found <= 4 * usual + 4).all())
