@@ -75,6 +75,7 @@ def test_ffmpeg_reads_the_rest(tmp_path, name, monkeypatch):
     assert np.sqrt(np.mean(wave**2)) == pytest.approx(0.2 / np.sqrt(2), rel=0.1)
 
 
+@pytest.mark.slow
 @needs_ffmpeg
 def test_ffmpeg_ends_with_the_reader_and_says_what_is_wrong(tmp_path):
     tone(tmp_path / "a.wav", 60)

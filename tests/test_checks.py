@@ -83,6 +83,7 @@ def drsn_audio(tmp_path):
     return run
 
 
+@pytest.mark.slow
 def test_every_command_says_what_is_wrong_before_torch_is_imported(drsn_audio):
     """All in one test, for each is a process of its own; a usage line of argparse may stand before the message."""
     for arguments in WRONG:

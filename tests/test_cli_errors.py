@@ -176,6 +176,7 @@ CASES = [  # what bash runs, and the status; P is drsn-audio
 ]
 
 
+@pytest.mark.slow
 @SHELL
 @pytest.mark.parametrize(("line", "status"), CASES)
 def test_streams_that_are_not_there(tmp_path, line, status):

@@ -28,6 +28,7 @@ print("done")
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif("fork" not in multiprocessing.get_all_start_methods(), reason="no fork here")
 def test_a_model_runs_in_a_forked_process():
     environment = {key: value for key, value in os.environ.items() if key != "OMP_NUM_THREADS"}

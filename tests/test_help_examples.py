@@ -93,10 +93,12 @@ def test_examples_of_the_command(pasted, capsys, command):
         assert capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_every_script_of_the_recipe_is_known_here():
     assert scripts() == sorted({*RUN_HERE, *PARSED_ONLY})
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", RUN_HERE)
 def test_examples_of_the_recipe_that_the_demo_is_enough_for(pasted, monkeypatch, capsys, name):
     module = script(name, monkeypatch)
@@ -106,6 +108,7 @@ def test_examples_of_the_recipe_that_the_demo_is_enough_for(pasted, monkeypatch,
         assert capsys.readouterr().out
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", PARSED_ONLY)
 def test_examples_of_the_recipe_are_parsed(pasted, monkeypatch, name):
     module = script(name, monkeypatch)
@@ -118,6 +121,7 @@ def test_examples_of_the_recipe_are_parsed(pasted, monkeypatch, name):
     assert len(started) == len(examples)  # none was taken for --help, none refused
 
 
+@pytest.mark.slow
 def test_the_requests_and_configs_of_training_are_read(monkeypatch, tmp_path):
     """All of train.py but the work: no override, key or file in its examples is unknown."""
     train, words, report = (script(name, monkeypatch) for name in ("train", "own_words", "own_report"))

@@ -228,6 +228,7 @@ def test_without_the_library_a_mistyped_path_is_told_as_both(monkeypatch, tmp_pa
         drsn_audio.load("runs/typo")
 
 
+@pytest.mark.slow
 def test_what_was_downloaded_works_offline_from_the_real_cache(checkpoints, tmp_path):
     """The library itself, on a cache as it leaves it: blobs, and snapshots that link to them."""
     repo = tmp_path / "hub" / "models--me--tones"

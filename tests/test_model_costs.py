@@ -66,6 +66,7 @@ def test_ratios_are_of_the_same_round(bench):
     assert found["a"]["inference"]["ratio"] == 1.0
 
 
+@pytest.mark.slow
 def test_it_measures_the_models_of_a_sweep(bench, tmp_path, monkeypatch, capsys):
     (tmp_path / "config.yaml").write_text(
         "model: {preset: 10k, labels: [low, high]}\ntrain: {batch_size: 4}\ndata: {train: [nowhere.jsonl.gz]}\n"
@@ -86,6 +87,7 @@ def test_it_measures_the_models_of_a_sweep(bench, tmp_path, monkeypatch, capsys)
     assert read_costs([planned]) == {"sweep": facts["models"]}
 
 
+@pytest.mark.slow
 def test_what_cannot_be_measured_is_one_line(bench, tmp_path):
     (tmp_path / "config.yaml").write_text("model: {preset: 10k, labels: [low, high]}\n")
     path = tmp_path / "sweep.yaml"

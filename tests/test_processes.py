@@ -72,6 +72,7 @@ def sounds(tmp_path, say):
     return folder
 
 
+@pytest.mark.slow
 def test_what_a_launcher_says():
     assert from_environment({"MASTER_ADDR": "localhost"}) is ALONE
     assert from_environment({"RANK": "3", "WORLD_SIZE": "4"}) == Processes(3, 4, 3, 4)
@@ -92,6 +93,7 @@ def test_what_a_launcher_says():
     assert ALONE.gather("all") == ["all"]
 
 
+@pytest.mark.slow
 def test_a_launcher_that_starts_one_process_instead_of_several(capsys, monkeypatch, sounds, run):
     assert single_by_mistake({"MASTER_ADDR": "127.0.0.1", "ACCELERATE_USE_CPU": "True"})
     assert not single_by_mistake({"MASTER_ADDR": "127.0.0.1", "ACCELERATE_USE_CPU": "True", "WORLD_SIZE": "2"})
@@ -101,12 +103,14 @@ def test_a_launcher_that_starts_one_process_instead_of_several(capsys, monkeypat
     assert "starts one process" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_other_commands_are_refused(capsys, monkeypatch, tmp_path):
     monkeypatch.setattr("drsn_audio.cli.here", lambda: Processes(0, 2, 0, 2))
     assert main(["estimate-snr", str(tmp_path)]) == 2
     assert "is the work of one process" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_beside_the_main_one_nothing_is_told_that_all_would_say(capsys, monkeypatch):
     monkeypatch.setenv("WORLD_SIZE", "2")
     monkeypatch.setenv("RANK", "1")
@@ -130,6 +134,7 @@ def parts_of(folder):
     return sorted(path.name for path in folder.iterdir())
 
 
+@pytest.mark.slow
 def test_parts_are_found_by_key_whatever_the_number_of_processes_is(tmp_path):
     """Killed at any moment, each process leaves a part; the next run takes them all in, the last torn line excepted."""
     path = tmp_path / "a.jsonl"
@@ -154,6 +159,7 @@ def test_parts_are_found_by_key_whatever_the_number_of_processes_is(tmp_path):
         assert [journal.answer_of(key, [1]) for key in ("a", "other")] == [None, None]
 
 
+@pytest.mark.slow
 def test_a_part_of_another_model_or_that_somebody_writes_to_is_refused(tmp_path):
     path = tmp_path / "a.jsonl"
     with JsonJournal(path, {"model": 1}, False):
@@ -179,6 +185,7 @@ def rounded(text):
     )
 
 
+@pytest.mark.slow
 def test_two_processes_classify_as_one(sounds, run, tmp_path, capsys):
     def alone_with(*arguments):
         return main([str(argument) for argument in arguments]), *capsys.readouterr()
@@ -218,6 +225,7 @@ def wait_for(reached, process, longest_s=300):
         time.sleep(0.002)
 
 
+@pytest.mark.slow
 def test_the_others_notice_that_one_is_gone(sounds, run, tmp_path, monkeypatch):
     """No launcher looks after them here: the connection tells."""
     started = start(2, "classify", sounds, "--model", run, "-o", tmp_path / "o.jsonl", "--quiet", held=True)
@@ -229,6 +237,7 @@ def test_the_others_notice_that_one_is_gone(sounds, run, tmp_path, monkeypatch):
     assert not Path(tmp_path / "o.jsonl").exists()
 
 
+@pytest.mark.slow
 def test_the_group_is_made_of_gloo_whatever_the_device(monkeypatch):
     """Where nothing is shared, neither accelerate nor torch.distributed is imported."""
     code = "import sys, drsn_audio.commands, drsn_audio.processes as p; p.here().gather(1);"

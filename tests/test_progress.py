@@ -6,6 +6,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from drsn_audio import progress
 from drsn_audio.config import config_to_yaml
 from drsn_audio.progress import ProgressBar
@@ -14,6 +16,8 @@ RECIPE = Path(__file__).resolve().parents[1] / "recipes" / "keywords"
 WORK = """
 import logging, sys
 from pathlib import Path
+
+import pytest
 from drsn_audio.config import load_config
 from drsn_audio.corpora import CORPORA
 from drsn_audio.training.loop import train
@@ -27,6 +31,7 @@ evaluate_run(Path(config.run), [])
 """
 
 
+@pytest.mark.slow
 def test_a_log_holds_no_blank_lines(config, tmp_path):
     train = dataclasses.replace(config.train, epochs=2)
     evaluate = dataclasses.replace(config.evaluate, draws=1, snr_db=[5.0], replicates=20)

@@ -119,6 +119,7 @@ def assert_same(heard, expected):
         torch.testing.assert_close(one.wave, expected[name].wave, rtol=0, atol=ROUNDING * peak)
 
 
+@pytest.mark.slow
 @FEW
 @given(seed=seeds, epoch=epochs, before=st.lists(epochs, max_size=2), order=st.randoms(use_true_random=False))
 def test_order_and_history_change_nothing(seed, epoch, before, order, corpus, training, alone):
@@ -242,6 +243,7 @@ def test_evaluation_draws_differ_by_each_name(corpus):
     assert_same(evaluated(corpus, corpus.clips, 3, 2), evaluated(corpus, corpus.clips, 4))
 
 
+@pytest.mark.slow
 def test_training_itself_hears_what_is_drawn(config, monkeypatch, tmp_path):
     """Through `train`, with its loader and its persistent workers, up to the end of the second epoch."""
     heard = []

@@ -126,6 +126,7 @@ def test_gradients_reach_every_parameter(preset, shrinkage, pool, frontend, head
         assert parameter.grad.any(), name
 
 
+@pytest.mark.slow
 @every_kind
 @pytest.mark.parametrize("training", [True, False])
 def test_silence_and_clipping_give_numbers(preset, shrinkage, pool, frontend, head, training):
@@ -220,6 +221,7 @@ def test_padding_changes_no_logit_in_training(preset, shrinkage, pool, frontend,
     model.load_state_dict(before)
 
 
+@pytest.mark.slow
 @every_kind
 def test_a_checkpoint_gives_the_same_model(tmp_path, preset, shrinkage, pool, frontend, head):
     """Same config and bit-equal logits, saved from channels-last as training saves it."""

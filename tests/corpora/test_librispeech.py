@@ -282,6 +282,7 @@ def test_what_is_no_librispeech(tmp_path, write_tone):
         prepared(tmp_path, tmp_path / "out")
 
 
+@pytest.mark.slow
 def test_real_librispeech(real_data, tmp_path, load):
     """MP3 and FLAC: 864 utterances of 13 speakers, 1.75 h."""
     made = prepared(real_data / "LibriSpeech", tmp_path)

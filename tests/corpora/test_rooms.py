@@ -23,6 +23,7 @@ def response_file(folder, name, channels):
     return ResponseFile(name, folder / f"{name}.wav", "kitchen")
 
 
+@pytest.mark.slow
 def test_computed_rooms(tmp_path, load):
     pytest.importorskip("pyroomacoustics")
     made = prepare_rooms(None, tmp_path / "a", kinds=["street", "hall"], count=3, progress=False)

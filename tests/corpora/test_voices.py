@@ -157,6 +157,7 @@ def test_trim_takes_what_is_50_db_below_the_peak():
     assert trim(np.zeros(0)).size == 0
 
 
+@pytest.mark.slow
 def test_place_draws_offset_and_level():
     word = np.sin(np.arange(6000) * 0.3).astype(np.float32)
     clips = [place(word, 16000, np.random.default_rng(seed)) for seed in range(200)]

@@ -151,6 +151,7 @@ def test_no_room_for_the_lines(many, monkeypatch):
         read_cuts([many])
 
 
+@pytest.mark.slow
 def test_clips_and_utterances_of_many_are_those_of_few(task, many):
     few, cuts = list(read_cuts([many])), read_cuts([many])
     listed, lazy = (keyword_clips(each, LABELS, DataConfig(silence_share=0.1)) for each in (few, cuts))

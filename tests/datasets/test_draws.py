@@ -26,6 +26,7 @@ def test_other_names_give_other_draws(other):
     assert draw_generator(*other).random() != draw_generator(0, 3, "yes").random()
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None)
 @given(count=st.integers(0, 70), batch_size=st.integers(2, 40), seed=st.integers(0, 3), epoch=st.integers(0, 3))
 def test_a_plan_holds_every_index_once(count, batch_size, seed, epoch):

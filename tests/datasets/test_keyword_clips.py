@@ -290,6 +290,7 @@ def test_fit_clip():
     assert fit_clip(np.array([1.0]), 3).tolist() == [1, 0, 0]
 
 
+@pytest.mark.slow
 def test_real_speech_in_real_noise_has_its_snr(real_audio, tmp_path):
     from drsn_audio.corpora import CORPORA
     from drsn_audio.corpora.cuts import SpeechFile

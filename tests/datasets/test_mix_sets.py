@@ -148,6 +148,7 @@ def waited_for(condition, seconds=300.0):
         time.sleep(0.01)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("jobs", [1, 2])
 def test_killed_in_the_middle_and_taken_up(inputs, tmp_path, tree, jobs):
     for i in range(25):

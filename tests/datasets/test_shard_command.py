@@ -80,6 +80,7 @@ def test_what_is_written_and_told(task, tmp_path, capsys):
     assert len({tuple(sorted(each)) for each in orders}) == 1
 
 
+@pytest.mark.slow
 def test_a_killed_run_goes_on_with_what_was_whole(task, tmp_path, capsys):
     out, whole = tmp_path / "out", tmp_path / "whole"
     arguments = ["shard", str(task.train), "-o", str(out), "--shard-size", "2"]

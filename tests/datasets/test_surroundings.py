@@ -170,6 +170,7 @@ def test_shares_of_rooms_and_devices(make):
     assert (bands_hz.max(0) <= [400, 7000]).all()
 
 
+@pytest.mark.slow
 def test_a_device_that_does_one_thing_is_no_likelier_to_do_another(make):
     dataset = make(EVERYTHING)
     drawn = np.array(

@@ -91,5 +91,6 @@ def peak_bytes(minutes):
     return peak
 
 
+@pytest.mark.slow
 def test_memory_does_not_grow_with_length():
     assert peak_bytes(30) < 1.1 * peak_bytes(5)

@@ -178,6 +178,7 @@ def test_channels_are_denoised_each_by_itself(cli, denoiser_run, tmp_path):
     assert both == pytest.approx(np.stack([first, second], axis=1), abs=1e-5)
 
 
+@pytest.mark.slow
 def test_blocks_do_not_show_and_memory_does_not_grow(cli, denoiser_run, tmp_path, monkeypatch):
     given = put(tmp_path / "a.wav", hiss(20000, channels=2), 22050, subtype="FLOAT")
     assert cli(given, "-o", tmp_path / "whole.wav", "--model", denoiser_run)[0] == 0
@@ -299,6 +300,7 @@ def test_what_was_there_stays_where_the_new_one_fails(cli, open_gains, tmp_path)
     assert sorted(os.listdir(tmp_path)) == ["a.wav", "b.wav"]
 
 
+@pytest.mark.slow
 def test_an_exported_model_needs_no_torch(tmp_path):
     path, given = write_step(tmp_path / "d.onnx"), put(tmp_path / "a.wav", hiss(3000, channels=2), 44100)
     check = (

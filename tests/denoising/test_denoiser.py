@@ -94,6 +94,7 @@ def test_what_is_no_file_or_blend_is_refused(denoiser, tmp_path):
         denoiser.denoise(hiss(400), blend=2)
 
 
+@pytest.mark.slow
 def test_each_kind_of_model_is_told_from_the_others(denoiser_run, tmp_path):
     named = {"preset": "10k", "labels": ["low", "high"]}
     keywords = AudioModel(config_from_dict({"model": named}).model)

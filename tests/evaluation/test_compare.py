@@ -120,6 +120,7 @@ def test_an_utterance_weighs_as_many_words_as_were_said(monkeypatch):
     assert [weights.tolist() for weights in trials.weights] == [[2, 1]]
 
 
+@pytest.mark.slow
 def test_seeds_of_one_config_are_one_model():
     first, second = candidate("runs/none-0", "model.shrinkage=none"), candidate("runs/cw-0", "model.shrinkage=cw")
     elsewhere = ("run=there", "resume=true", "train.threads=2", "train.device=cuda", "train.checkpoint_minutes=9")
@@ -138,6 +139,7 @@ def test_models_of_one_shrinkage_are_named_by_folder_and_then_by_path():
     assert list(group_by_seed([narrow, other])) == ["a/narrow-0", "b/narrow-3"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("override", "named"),
     [

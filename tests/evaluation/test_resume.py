@@ -119,6 +119,7 @@ def test_a_killed_evaluation_goes_on(kind, units, run, writing_run, task, tmp_pa
     assert sorted(path.name for path in out.iterdir()) == sorted(path.name for path in (tmp_path / "alone").iterdir())
 
 
+@pytest.mark.slow
 def test_what_is_done_is_kept_for_the_same_request_alone(run, task, tmp_path, asked, small, capsys):
     arguments, out = arguments_of("keyword", run, None, task, tmp_path), tmp_path / "out"
     killed(asked, 2, lambda: evaluated(ALONE, out, *arguments))
@@ -147,6 +148,7 @@ def test_what_is_done_is_kept_for_the_same_request_alone(run, task, tmp_path, as
     assert len(asked) == 16
 
 
+@pytest.mark.slow
 def test_streams_are_not_resumed(run, task, tmp_path, capsys):
     manifest = tmp_path / "streams.jsonl"
     manifest.write_text(json.dumps(next(scan_cuts(task.test)) | {"custom": {"stream": True}}) + "\n")
@@ -155,6 +157,7 @@ def test_streams_are_not_resumed(run, task, tmp_path, capsys):
     assert "leave out --resume" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_a_unit_that_is_another_one_now_is_asked_again(tmp_path):
     def asked(units, resume):
         heard = []
@@ -174,6 +177,7 @@ def test_a_unit_that_is_another_one_now_is_asked_again(tmp_path):
     assert asked(["a", "B", "c"], False) == [0, 1, 2] * 2
 
 
+@pytest.mark.slow
 def test_logits_are_kept_to_the_last_bit():
     logits = np.array([[1 / 3, -0.0, np.nan], [np.inf, 1e-45, -3e38]], np.float32)
     assert unpacked(json.loads(json.dumps(packed(logits)))).tobytes() == logits.tobytes()

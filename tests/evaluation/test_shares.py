@@ -13,6 +13,7 @@ from ..denoising.conftest import small_denoiser
 from ..together import together
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("count", [1, 2, 3, 8])
 @pytest.mark.parametrize("size", [1, 2, 7, 8])
 def test_shares_are_joined_in_order(size, count):
@@ -76,6 +77,7 @@ def test_an_evaluation_is_that_of_one_process(run, writing_run, task, tmp_path, 
     assert len(alone["conditions"]) > 1
 
 
+@pytest.mark.slow
 def test_the_trials_come_in_the_order_of_the_clips(run, task):
     """The logits, too: intervals are of trials that are paired one by one."""
     from drsn_audio.api import load_recognizer

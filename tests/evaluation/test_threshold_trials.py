@@ -226,6 +226,7 @@ def facts_of(model, kinds=("machinery", "street"), count=6):
     return threshold_facts(model, trials, [], level="p56", seed=0, replicates=50)
 
 
+@pytest.mark.slow
 def test_the_facts_say_so():
     facts = facts_of(hand_made(0.2))
     assert len(json.dumps(facts)) < 60_000
@@ -242,6 +243,7 @@ def test_the_facts_say_so():
         assert block["difference"]["kinds"] == ["street", "machinery"]
 
 
+@pytest.mark.slow
 def test_a_difference_of_kinds_is_that_of_their_means():
     model = hand_made(0.2)
     trials = [heard(model, white(4), kind) for kind in ("machinery", "street")]

@@ -52,6 +52,7 @@ def model(tmp_path):
     return str(tmp_path / "lm.arpa")
 
 
+@pytest.mark.slow
 def test_a_language_model_is_weighed_so_that_it_mends_what_it_can(model):
     heard = [
         hear(LETTERS, "GO LEFT", "GO LIFT", 0.8),
@@ -100,6 +101,7 @@ def checkpoint(folder, **model):
     return save_checkpoint(folder, "best", AudioModel(config_from_dict({"model": config}).model), step=1, info={"a": 1})
 
 
+@pytest.mark.slow
 def test_it_is_written_into_the_checkpoint(config, task, tmp_path):
     path = checkpoint(tmp_path / "run")
     before = json.loads(path.read_text())

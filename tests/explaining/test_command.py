@@ -110,6 +110,7 @@ def test_numbers_are_those_of_the_blocks(cli, run, tmp_path, say):
         assert 0 < block["alpha_low"] < block["alpha"] < block["alpha_high"] < 1
 
 
+@pytest.mark.slow
 def test_a_folder_and_what_failed(cli, run, tmp_path, say):
     (tmp_path / "in/deep").mkdir(parents=True)
     stereo = np.stack([say("low", "eve")] * 2, 1)
@@ -129,6 +130,7 @@ def test_a_folder_and_what_failed(cli, run, tmp_path, say):
     assert [found[path]["picture"] for path in ("in/a.wav", "in/deep/b.flac")] == pictures[:2]
 
 
+@pytest.mark.slow
 def test_two_sounds_of_one_name_are_told(cli, run, tmp_path, say):
     for name in ("a.wav", "a.flac"):
         sf.write(tmp_path / name, say("low", "eve"), RATE)
@@ -157,6 +159,7 @@ def test_options_that_make_no_sense_are_told_at_once(cli, run, tmp_path, say, ar
     assert message in err[0]
 
 
+@pytest.mark.slow
 def test_the_clip_of_the_surest_word(cli, run, tmp_path, say):
     sf.write(tmp_path / "a.wav", in_noise(say, 4, (1.0, "low"), (2.5, "high")), RATE, subtype="FLOAT")
     best = load(run).classify(tmp_path / "a.wav")
@@ -171,12 +174,14 @@ def test_the_clip_of_the_surest_word(cli, run, tmp_path, say):
     assert json.loads(again)["score"] == pytest.approx(best.score, abs=1e-5)
 
 
+@pytest.mark.slow
 def test_at_beyond_the_end(cli, run, models, hiss):
     status, out, err = cli(hiss, "--model", models / "causal", "--at", "1.49")
     assert (status, out) == (2, [])
     assert err == [f"error: {hiss}: ends at 1.500 s: --at 1.49 leaves nothing to hear"]
 
 
+@pytest.mark.slow
 def test_a_stretch_is_heard_as_if_it_were_all(cli, models, hiss, tmp_path):
     wave, _ = sf.read(hiss, dtype="float32")
     sf.write(tmp_path / "part.wav", wave[8000:14400], RATE, subtype="FLOAT")
@@ -212,6 +217,7 @@ def test_nothing_is_kept_of_what_comes_before():
     assert max(alive) <= 4
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["cw", "cs", "gate", "mfcc", "writes", "denoises"])
 def test_every_kind_of_model_is_drawn(cli, models, hiss, tmp_path, kind):
     status, (line,), _ = cli(hiss, "--model", models / kind, "--json", "--quiet")

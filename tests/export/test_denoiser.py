@@ -40,6 +40,7 @@ def few_steps(monkeypatch):
     logging.getLogger("drsn_audio").handlers = []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("blend", [0.0, 0.5])
 def test_the_file_gives_what_the_model_gives(exported, blend):
     wave = hiss(10001)

@@ -27,6 +27,7 @@ def offline(model, waves):
         return model(torch.from_numpy(waves)).numpy()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("streams", [1, 2, 64])
 def test_any_number_of_streams_gives_the_logits_of_the_model(exported, streams):
     waves = np.stack([loud_and_soft(0.8, seed) for seed in range(streams)])
@@ -35,6 +36,7 @@ def test_any_number_of_streams_gives_the_logits_of_the_model(exported, streams):
     assert through_steps(OnnxStep(exported.float), waves) == pytest.approx(logits, abs=1e-4)
 
 
+@pytest.mark.slow
 def test_another_front_end_average_and_shrinkage(tmp_path):
     model = causal_model(
         pool="causal-cumulative", shrinkage="cs", blocks=[1], frontend={"name": "logmel", "norm": "causal"}
@@ -67,6 +69,7 @@ def test_the_file_says_what_a_stream_needs(exported):
     assert set(step.about["versions"]) == {"drsn-audio", "torch", "onnx", "onnxscript", "onnxruntime"}
 
 
+@pytest.mark.slow
 def test_a_model_that_writes_says_so_and_gives_the_logits_of_all_blocks_of_a_step(written):
     step, waves = OnnxStep(written.float), np.stack([loud_and_soft(0.8, seed) for seed in range(3)])
     assert (step.block, step.frames, step.frame_s) == (4 * written.model.block, 4, written.model.block / 16000)

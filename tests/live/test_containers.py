@@ -142,6 +142,7 @@ def test_what_is_too_short_to_tell_is_not_refused(mark):
     assert kind(mark) is None
 
 
+@pytest.mark.slow
 def test_recordings_are_sound(real_audio):
     paths = sorted(real_audio.glob("speech_commands_subset/*/*.flac"))[::150]
     assert paths

@@ -139,6 +139,7 @@ def test_difference_is_paired():
     assert bootstrap_difference(values == 1, values == 1, speakers, noises, seed=0) == (0, 0, 0)
 
 
+@pytest.mark.slow
 def test_interval_covers_the_truth_about_as_often_as_it_says():
     truth = norm.cdf(0.8 / np.sqrt(1 + 0.7**2 + 0.5**2))
     covered, covered_by_trials = [], []

@@ -70,6 +70,7 @@ def test_noise_alone_is_lowered(model, kind):
     assert 10 * np.log10(np.square(noise).sum() / np.square(left).sum()) > 10
 
 
+@pytest.mark.slow
 def test_a_stream_gives_the_same_whatever_the_chunks(model, voice):
     noisy = noisy_voice(voice, "street", 5.0)
     rng = np.random.default_rng(0)

@@ -24,6 +24,7 @@ def runs(run, tmp_path):
     return copied("tones-0", "seed=0"), copied("tones-1", "seed=1"), copied("longer-0", "seed=0", "train.epochs=61")
 
 
+@pytest.mark.slow
 def test_every_run_hears_the_same_trials_as_in_evaluate(recipe, call, runs, tmp_path):
     out = tmp_path / "compared"
     status, printed, err = call("compare", *runs, "-o", out, "evaluate.draws=1", "--reference", "longer")
@@ -48,6 +49,7 @@ def test_every_run_hears_the_same_trials_as_in_evaluate(recipe, call, runs, tmp_
     assert "| tones " in (out / "compare.md").read_text()
 
 
+@pytest.mark.slow
 def test_what_cannot_be_compared_is_one_line(call, run, tmp_path):
     out = tmp_path / "compared"
     for words, message in (

@@ -107,6 +107,7 @@ def test_prepare_without_its_folder(call, tmp_path):
     assert err == [f"error: {tmp_path}/nowhere: no such folder: name the one that holds the corpora"]
 
 
+@pytest.mark.slow
 def test_the_manifests_that_configs_name_are_those_that_prepare_and_folds_make(recipe):
     prepare = recipe("prepare")
     made = {*prepare.RECORDED, *prepare.SYNTHESISED, "folds"}

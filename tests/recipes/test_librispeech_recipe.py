@@ -48,6 +48,7 @@ def noiseless(recipe, monkeypatch):
     return module
 
 
+@pytest.mark.slow
 def test_prepare_mini_splits_by_speaker_and_counts_faults(noiseless, call, tmp_path):
     part = tmp_path / "data" / "LibriSpeech" / "dev-clean"
     for speaker in (652, 2277, 1272, 1462, 2035, 2902, 84):
@@ -89,6 +90,7 @@ def test_prepare_mini_splits_by_speaker_and_counts_faults(noiseless, call, tmp_p
     assert f"librispeech-mini: kept as it is in {tmp_path / 'm'}" in out
 
 
+@pytest.mark.slow
 def test_prepare_full_takes_the_parts_that_are_there(noiseless, call, tmp_path):
     for part, speaker in (("train-clean-100", 1), ("dev-clean", 2), ("train-clean-5", 1)):
         write_chapter(tmp_path / "data" / "LibriSpeech" / part, speaker, TEXTS[:2])
@@ -129,6 +131,7 @@ def test_smoke_of_every_config(call, config, tmp_path):
         assert any(label.startswith("\u2581") for label in checkpoint["labels"])
 
 
+@pytest.mark.slow
 def test_configs_name_what_prepare_makes_and_split_their_noise(recipe):
     module = recipe("prepare")
     made = {"librispeech-mini", "librispeech", *module.NOISE, *module.SYNTHESISED}
@@ -143,6 +146,7 @@ def test_configs_name_what_prepare_makes_and_split_their_noise(recipe):
         assert {Path(name).parent.name for name in named} <= made
 
 
+@pytest.mark.slow
 def test_units_of_transcripts(call, task, tmp_path):
     chapter = write_chapter(tmp_path / "s", 5, TEXTS)
     speech = [
@@ -185,6 +189,7 @@ def test_units_of_transcripts(call, task, tmp_path):
         assert reason in err[0]
 
 
+@pytest.mark.slow
 def test_training_says_what_it_leaves_out(call, task, tmp_path, caplog):
     chapter = write_chapter(tmp_path / "s", 5, [*TEXTS, "ROOM 101", "MANY MORE LETTERS THAN FRAMES IN A SECOND"])
     texts = [line.split(" ", 1)[1] for line in (chapter / "5-7.trans.txt").read_text().splitlines()]
@@ -210,6 +215,7 @@ def test_training_says_what_it_leaves_out(call, task, tmp_path, caplog):
     assert [Path(path).name for path in faults] == ["5-7-0002.flac", "5-7-0006.flac", "5-7-0007.flac"]
 
 
+@pytest.mark.slow
 def test_an_utterance_that_fits_no_batch(call, task, tmp_path):
     status, _, err = call(
         "train", "--config", RECIPE / "configs" / "mini.yaml", f"run={tmp_path}/run", f"data.train=[{task.train}]",
@@ -220,6 +226,7 @@ def test_an_utterance_that_fits_no_batch(call, task, tmp_path):
     assert "train.max_padded_s=0.4: the longest utterance needs" in err[0]
 
 
+@pytest.mark.slow
 def test_progress_of_what_is_no_ctc_training(call, tmp_path):
     status, _, err = call("progress", tmp_path)
     assert status == 2

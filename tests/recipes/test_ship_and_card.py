@@ -53,6 +53,7 @@ def write_run(config):
     return run, config
 
 
+@pytest.mark.slow
 def test_a_shipped_model_is_found_and_loaded(recipe, run, tmp_path, monkeypatch):
     folder = tmp_path / "package"
     path = recipe("ship").ship(run[0], "tones-3", folder)
@@ -69,6 +70,7 @@ def test_a_shipped_model_is_found_and_loaded(recipe, run, tmp_path, monkeypatch)
     assert "0 answers changed" in recipe("rounding").rounding(run[0], path)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("part", "ids", "reason"),
     [
@@ -99,6 +101,7 @@ def test_what_a_licence_forbids_is_refused(recipe, run, task, tmp_path, part, id
     assert not (tmp_path / "package").exists()
 
 
+@pytest.mark.slow
 def test_a_checkpoint_of_another_config_is_refused(recipe, run, tmp_path):
     """A training begun anew writes config.yaml at once and best.json after an epoch: what that learnt is not told."""
     path = run[0] / "best.json"
@@ -111,6 +114,7 @@ def test_a_checkpoint_of_another_config_is_refused(recipe, run, tmp_path):
         recipe("ship").ship(run[0], "tones-3", tmp_path / "package")
 
 
+@pytest.mark.slow
 def test_names_and_sizes_that_cannot_be(recipe, run, tmp_path, monkeypatch):
     ship = recipe("ship")
     for name in ("Tones", "../tones", "a b", ""):
@@ -174,6 +178,7 @@ def tuned(folder, manifest):
     return folder
 
 
+@pytest.mark.slow
 def test_a_streaming_model_is_shipped_with_its_thresholds(recipe, causal, streams, tmp_path):
     with pytest.raises(ConfigError, match=r"thresholds were not tuned: python recipes/keywords/tune\.py"):
         recipe("ship").ship(causal, "tones-stream", tmp_path / "package")
@@ -207,6 +212,7 @@ def test_streams_that_tuned_it_are_under_the_same_licences(recipe, causal, strea
         ship.ship(tuned(causal, streams["known"]), "tones-stream", tmp_path / "package")
 
 
+@pytest.mark.slow
 def test_a_card_of_a_streaming_model(recipe, causal, streams, tmp_path, monkeypatch):
     path = recipe("ship").ship(tuned(causal, streams["known"]), "tones-stream", tmp_path / "package")
     sha256 = json.loads(path.read_text())["sha256"]
@@ -229,6 +235,7 @@ def test_a_card_of_a_streaming_model(recipe, causal, streams, tmp_path, monkeypa
         recipe("stream_card").write_stream_card(path, tmp_path / "r", [str(streams["known"])], speed)
 
 
+@pytest.mark.slow
 def test_without_urbansound8k_it_says_what_is_missing(recipe, monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
     with pytest.raises(ConfigError, match=r"manifests/\S+: no such manifest: get its corpus \(data/README.md\)"):

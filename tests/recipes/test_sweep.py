@@ -147,6 +147,7 @@ def begun(place):
     return sum(deed == "begins" for _, deed, *_ in deeds(place))
 
 
+@pytest.mark.slow
 def test_so_many_run_side_by_side_and_no_more(call, place, monkeypatch):
     monkeypatch.setenv("MEET", "2")  # the first waits for the second
     status, out, err = call("sweep", place / "sweep.yaml", "--jobs", 2)
@@ -175,6 +176,7 @@ def test_what_is_done_is_not_done_again(call, pair):
     assert call("sweep", pair / "sweep.yaml", "--list")[1] == ["done    none-seed0", "done    cw-seed0"]
 
 
+@pytest.mark.slow
 def test_killed_without_warning_and_begun_at_once_again(call, place, monkeypatch):
     """Those that were at work are told to save, and nobody takes their cells before they are gone."""
     monkeypatch.setenv("HOLD_AT", "2")
@@ -192,6 +194,7 @@ def test_killed_without_warning_and_begun_at_once_again(call, place, monkeypatch
         assert sum(deed == "saved" for _, deed, *_ in deeds(place)) == 2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("number", "status", "of_train"), [(signal.SIGTERM, 143, 143), (signal.SIGINT, 130, 0)])
 def test_told_to_stop_it_lets_its_runs_save(call, place, monkeypatch, number, status, of_train):
     monkeypatch.setenv("HOLD_AT", "0")
@@ -215,6 +218,7 @@ def test_told_to_stop_it_lets_its_runs_save(call, place, monkeypatch, number, st
     assert states == ["begun", "begun", "to", "to"]
 
 
+@pytest.mark.slow
 def test_told_twice_it_ends_what_does_not_listen(call, pair, monkeypatch):
     deaf = "import signal, time\nsignal.signal(signal.SIGTERM, signal.SIG_IGN)\n"
     tell, told = jobs._stop, []
@@ -235,6 +239,7 @@ def test_told_twice_it_ends_what_does_not_listen(call, pair, monkeypatch):
     assert told == [False, True]  # politely, then by SIGKILL: they would have slept on
 
 
+@pytest.mark.slow
 def test_two_sweeps_at_once_share_the_work(call, place):
     """The other one is held in its first cell until this one has done the three that are left."""
     gate = place / "gate"
@@ -255,6 +260,7 @@ def test_two_sweeps_at_once_share_the_work(call, place):
     assert any("done by another sweep" in line or "waiting for" in line for line in err)
 
 
+@pytest.mark.slow
 def test_a_run_that_fails_is_told_at_the_end_and_the_others_go_on(call, place, monkeypatch):
     monkeypatch.setenv("BAD_SEED", "0")
     status, out, err = call("sweep", place / "sweep.yaml", "--jobs", 2)
@@ -271,6 +277,7 @@ def test_a_run_that_fails_is_told_at_the_end_and_the_others_go_on(call, place, m
     assert done_once(place)
 
 
+@pytest.mark.slow
 def test_a_test_that_leaves_nothing_is_a_failure(call, pair):
     """What an earlier test left does not pass for it."""
     (pair / "recipe" / "evaluate.py").write_text("")
@@ -283,6 +290,7 @@ def test_a_test_that_leaves_nothing_is_a_failure(call, pair):
     assert not (pair / "results").exists()
 
 
+@pytest.mark.slow
 def test_another_config_is_refused_until_it_is_done_anew(call, pair):
     assert call("sweep", pair / "sweep.yaml", "--jobs", 2)[0] == 0
     changed = (pair / "sweep.yaml").read_text().replace("cw: [model", "cw: [model.width=9, model")
@@ -301,6 +309,7 @@ def test_another_config_is_refused_until_it_is_done_anew(call, pair):
     assert Counter(cell for cell, deed, *_ in deeds(pair)[before:] if deed == "step") == {"cw-seed0": STEPS}
 
 
+@pytest.mark.slow
 def test_where_only_the_test_changed_the_training_stays(call, pair):
     assert call("sweep", pair / "sweep.yaml", "--jobs", 2)[0] == 0
     before = len(deeds(pair))
@@ -309,6 +318,7 @@ def test_where_only_the_test_changed_the_training_stays(call, pair):
     assert [rest for _, deed, *rest in deeds(pair)[before:] if deed == "tested"] == [["evaluate.draws=9"]] * 2
 
 
+@pytest.mark.slow
 def test_a_run_folder_of_another_config_is_not_gone_on_with(call, pair, monkeypatch):
     monkeypatch.setenv("BAD_SEED", "0")
     assert call("sweep", pair / "sweep.yaml", "--jobs", 2)[0] == 2
@@ -318,6 +328,7 @@ def test_a_run_folder_of_another_config_is_not_gone_on_with(call, pair, monkeypa
     assert f"{pair}/runs/none-seed0: has train.epochs=40, the sweep asks for 7: give other out=" in err[0]
 
 
+@pytest.mark.slow
 def test_a_disk_that_is_full_fails_its_run_alone(call, pair, monkeypatch):
     def full(sweep, cell):
         if cell.name == "none-seed0":
@@ -331,6 +342,7 @@ def test_a_disk_that_is_full_fails_its_run_alone(call, pair, monkeypatch):
     assert [path.stem for path in (pair / "results").glob("*-*.json")] == ["cw-seed0"]
 
 
+@pytest.mark.slow
 def test_manifests_that_have_changed_are_told_of(call, pair):
     manifest = pair / "test.jsonl"
     manifest.write_text("one")
@@ -342,6 +354,7 @@ def test_manifests_that_have_changed_are_told_of(call, pair):
     assert err[0].startswith(f"warning: {manifest} is not what it was when ")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("old", "new", "reason"),
     [
@@ -370,6 +383,7 @@ def test_what_is_wrong_with_a_sweep_is_one_line_before_anything_starts(call, pla
     assert not (place / "runs").exists()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("words", "reason"),
     [
@@ -387,6 +401,7 @@ def test_what_is_wrong_with_a_command_is_one_line(call, place, words, reason):
     assert reason in err[0]
 
 
+@pytest.mark.slow
 def test_figures_of_a_recipe_without_answers_have_mean_and_deviation(call, place):
     status, out, _ = call("sweep", place / "sweep.yaml", "--jobs", 4)
     assert status == 0

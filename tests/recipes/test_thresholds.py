@@ -62,6 +62,7 @@ def test_runs_of_one_model_are_pooled(call, saved, tmp_path):
         assert level[0] == pytest.approx((alone[0][place][0] + alone[1][place][0]) / 2, abs=2e-3)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("shrinkage", ["cs", "se-frequency"])
 def test_other_thresholds_and_gates(call, saved, tmp_path, shrinkage):
     status, printed, err = call(
@@ -78,6 +79,7 @@ def test_other_thresholds_and_gates(call, saved, tmp_path, shrinkage):
     assert (status, "".join(err), len(printed)) == (0, "", 3 if shrinkage == "cs" else 4)
 
 
+@pytest.mark.slow
 def test_what_cannot_be_measured_is_one_line(call, saved, tmp_path):
     run, other = saved("a"), saved("wide", "model.width=6")
     plain, quiet = saved("plain", "model.shrinkage=none"), saved("quiet", "data.noise_test=[]")

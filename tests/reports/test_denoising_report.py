@@ -96,6 +96,7 @@ def test_other_facts_are_refused(facts):
         denoising_markdown(facts | {"kind": "transcription"})
 
 
+@pytest.mark.slow
 def test_before_and_after_share_a_scale(tmp_path, monkeypatch):
     shown = []
     from drsn_audio.reports import before_after

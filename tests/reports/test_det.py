@@ -41,6 +41,7 @@ def test_a_line_a_condition_on_deviate_and_log_axes(curves, tmp_path, drawn):
     assert axes.get_title("left") == "small"
 
 
+@pytest.mark.slow
 def test_the_chosen_thresholds_are_marked(curves, tmp_path, drawn):
     plot_det(curves, tmp_path / "det.svg")
     plot_det(curves, tmp_path / "none.svg", operating_shift=None)

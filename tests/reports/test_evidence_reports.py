@@ -185,6 +185,7 @@ def test_only_sizes_that_would_hide_each_other_are_set_apart():
     assert places[2] * places[0] == pytest.approx(100 * 101)
 
 
+@pytest.mark.slow
 def test_pictures_are_small_and_only_of_what_there_is(found, tmp_path):
     pytest.importorskip("matplotlib")
     from drsn_audio.reports.evidence_plot import plot_evidence, size_marks

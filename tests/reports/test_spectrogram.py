@@ -147,6 +147,7 @@ def test_memory_does_not_grow_with_the_length():
     assert peak < 40e6 < wave.nbytes
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("ending", ["png", "svg", "pdf"])
 def test_the_file_is_a_picture_and_nothing_is_left_beside_it(ending, tmp_path):
     before = dict(rcParams)

@@ -83,6 +83,7 @@ def made_facts(banded=True, gate=False):
     }
 
 
+@pytest.mark.slow
 def test_a_correlation_below_zero_rises_with_noise():
     assert [direction(order) for order in (UP, NONE, DOWN)] == [
         "rises with noise",
@@ -92,6 +93,7 @@ def test_a_correlation_below_zero_rises_with_noise():
     assert direction([-0.9, None, None]) == "no clear order"  # without an interval nobody knows
 
 
+@pytest.mark.slow
 def test_the_short_answer_names_kinds_and_blocks():
     text = threshold_tables(made_facts())
     ways = "rises with noise in block 1, no clear order in block 2, falls with noise in block 3"
@@ -103,6 +105,7 @@ def test_the_short_answer_names_kinds_and_blocks():
     assert "**alpha** in street less that in machinery, at -10 dB: block 1 +0.100 [+0.050, +0.150]" in text
 
 
+@pytest.mark.slow
 def test_tables_hold_the_numbers():
     text = threshold_tables(made_facts())
     rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in text.splitlines() if line.startswith("|")]
@@ -119,6 +122,7 @@ def test_tables_hold_the_numbers():
     assert "75 %, 75 %, 75 %" in text
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("banded", "gate"), [(True, False), (False, False), (True, True)])
 def test_files_are_written_and_small(banded, gate, tmp_path):
     facts = made_facts(banded, gate)
@@ -143,6 +147,7 @@ def drawn(monkeypatch):
     return figures
 
 
+@pytest.mark.slow
 def test_lines_are_the_levels_and_clean_is_at_the_right_end(drawn, tmp_path):
     write_thresholds(made_facts(), tmp_path)
     axes = drawn[0].axes[0]
@@ -155,6 +160,7 @@ def test_lines_are_the_levels_and_clean_is_at_the_right_end(drawn, tmp_path):
     np.testing.assert_allclose(zeroed.lines[0].get_ydata(), [50, 60, 70])  # %
 
 
+@pytest.mark.slow
 def test_maps_have_a_strip_a_block_and_dots_where_nothing_is_certain(drawn, tmp_path):
     write_thresholds(made_facts(), tmp_path)
     axes = drawn[1].axes[0]
@@ -166,6 +172,7 @@ def test_maps_have_a_strip_a_block_and_dots_where_nothing_is_certain(drawn, tmp_
     assert tau[1] == pytest.approx(100 * (np.exp(0.25) - 1))
 
 
+@pytest.mark.slow
 def test_orange_is_up_with_the_noise_in_every_map(drawn, tmp_path):
     write_thresholds(made_facts(), tmp_path)
     change, order = drawn[1].axes[0].collections[0], drawn[1].axes[4].collections[0]  # block 1: both are up

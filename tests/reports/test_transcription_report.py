@@ -162,6 +162,7 @@ def test_files(facts, tmp_path):
     assert [path.name for path in paths] == ["run.json", "table.md"]
 
 
+@pytest.mark.slow
 def test_plot_of_one_run_has_a_line_for_each_noise(facts, drawn, tmp_path):
     plot_word_errors([facts], tmp_path / "wer.svg")
     (axes,) = drawn[0].axes

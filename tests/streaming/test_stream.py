@@ -114,6 +114,7 @@ def heard(stream: Stream, chunks: list[np.ndarray]) -> tuple[np.ndarray, list]:
     return np.concatenate([*logits, stream.logits]), events
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None, derandomize=True)
 @given(
     model=models | writers,
@@ -134,6 +135,7 @@ def test_streaming_equals_offline(model, samples, sizes, seed):
     assert np.abs(logits - expected).max() <= TOLERANCE
 
 
+@pytest.mark.slow
 @settings(max_examples=20, deadline=None, derandomize=True)
 @given(
     model=writers,

@@ -19,6 +19,7 @@ def settings(*overrides):
     return settings_of(load_config(None, ["model.preset=10k", *overrides]))
 
 
+@pytest.mark.slow
 def test_what_changes_no_weight_changes_no_digest():
     one = settings("seed=3", "train.epochs=9")
     other = settings("seed=3", "train.epochs=9", "run=elsewhere", "resume=true", "train.threads=1", "train.workers=2")
@@ -30,6 +31,7 @@ def test_what_changes_no_weight_changes_no_digest():
     }  # fmt: skip
 
 
+@pytest.mark.slow
 def test_a_key_that_did_not_exist_then_had_its_default():
     old = settings()
     del old["augment"]["noises"], old["model"]["frontend"]["lifter"]
@@ -40,6 +42,7 @@ def test_a_key_that_did_not_exist_then_had_its_default():
         differences(old, settings())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", SWEEPS, ids=lambda path: path.stem)
 def test_sweeps_of_this_repository(path, monkeypatch):
     """They resolve, and no cell hears the noise of its test, or its development, in training. One of each label."""
@@ -56,6 +59,7 @@ def test_sweeps_of_this_repository(path, monkeypatch):
             assert trained["manifest"] != other["manifest"] or not shared
 
 
+@pytest.mark.slow
 def test_the_first_cells_of_the_main_table_are_all_models_on_one_fold(monkeypatch):
     monkeypatch.chdir(ROOT)
     sweep = read_sweep(ROOT / "recipes/keywords/sweeps/evidence.yaml")
@@ -65,6 +69,7 @@ def test_the_first_cells_of_the_main_table_are_all_models_on_one_fold(monkeypatc
     ]  # fmt: skip
 
 
+@pytest.mark.slow
 def test_alone_a_run_has_all_cores_and_beside_others_one(monkeypatch, tmp_path):
     monkeypatch.chdir(ROOT)
     sweep = read_sweep("recipes/keywords/sweeps/small.yaml", ["train.threads=3", f"out={tmp_path}"])
@@ -82,6 +87,7 @@ def test_alone_a_run_has_all_cores_and_beside_others_one(monkeypatch, tmp_path):
     assert train.index("train.threads=1") < train.index("train.threads=3")  # what is asked for wins
 
 
+@pytest.mark.slow
 def test_the_end_of_a_log(tmp_path):
     assert last_lines(tmp_path / "none") == []
     (tmp_path / "log").write_bytes(b"one\n\n 10 %\r 20 %\rtwo \xff\n\n")
@@ -98,6 +104,7 @@ def write_sweeps(folder):
     return folder / "one.yaml"
 
 
+@pytest.mark.slow
 def test_a_sweep_with_a_base_replaces_keys_and_whole_axes(tmp_path):
     sweep = read_sweep(write_sweeps(tmp_path), ["results=t"])
     assert (sweep.recipe, sweep.out, sweep.results) == ("r", "p", "t")
@@ -105,6 +112,7 @@ def test_a_sweep_with_a_base_replaces_keys_and_whole_axes(tmp_path):
     assert sweep.overrides == ("train.epochs=2",)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("base", "told"),
     [("one.yaml", "leads back to itself"), ("3", "the path of one sweep, got 3"), ("none.yaml", "no such sweep")],

@@ -30,6 +30,7 @@ def by_name(found, name):
     return next(one for one in found if name in (one.get("name"), one.get("to")))
 
 
+@pytest.mark.slow
 def test_an_effect_in_one_noise_shows_in_its_columns_alone(plan, put):
     planned = plan()
     fill(planned, put)
@@ -142,6 +143,7 @@ def test_seeds_are_averaged_within_their_fold_and_their_spread_is_told(plan, put
     assert (row["runs"], row["folds"]) == (3, {"1": 2, "2": 1})
 
 
+@pytest.mark.slow
 def test_several_sweeps_are_one_table(plan, put):
     """The models of another size are compared with each other; one that only one sweep has, with the other's."""
     main, small = plan(), plan("small", lambda text: text.replace("200]", "200, model.width=6]"))

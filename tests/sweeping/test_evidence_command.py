@@ -37,6 +37,7 @@ def done(plan, put):
     return Path(planned.sweep.config).with_name("main.yaml"), Path(planned.sweep.results)
 
 
+@pytest.mark.slow
 def test_it_writes_beside_the_results(call, done):
     path, results = done
     before = {one.name for one in results.iterdir()}
@@ -51,6 +52,7 @@ def test_it_writes_beside_the_results(call, done):
     assert "2.00 (x 1.50)" in (results / "tables.md").read_text()
 
 
+@pytest.mark.slow
 def test_pages_take_the_first_tables_or_the_briefest(call, done, tmp_path):
     path, results = done
     page, brief = tmp_path / "page.md", tmp_path / "brief.md"
@@ -71,6 +73,7 @@ def test_pages_take_the_first_tables_or_the_briefest(call, done, tmp_path):
     assert "+25.0" in rows[2]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("text", ["no mark", "<!-- NAME: written by a command -->\nno end", None])
 def test_a_page_without_a_place_is_refused_before_the_work(call, done, tmp_path, text):
     path, results = done
@@ -83,6 +86,7 @@ def test_a_page_without_a_place_is_refused_before_the_work(call, done, tmp_path,
     assert not (results / "tables.md").exists()
 
 
+@pytest.mark.slow
 def test_sweeps_are_tables_of_their_own_or_one_elsewhere(call, done, plan, tmp_path):
     path, results = done
     other = path.with_name("twin.yaml")
@@ -95,6 +99,7 @@ def test_sweeps_are_tables_of_their_own_or_one_elsewhere(call, done, plan, tmp_p
     assert out.count(f"{results}/tables.md") == 2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("costs", "message"),
     [
@@ -112,6 +117,7 @@ def test_broken_costs_are_one_line(call, done, costs, message):
     assert err[-1].startswith(f"error: {results}/costs.json: {message}")
 
 
+@pytest.mark.slow
 def test_what_cannot_be_used_is_one_line(call, done, tmp_path):
     path, results = done
     here = f"results={results}"

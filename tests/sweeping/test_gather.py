@@ -92,6 +92,7 @@ def fill(sweep, cells, leave_out=()):
         put(sweep, cell, first, [first, [1, 0, 0, 0]], [first, both], seconds=60.0 + int(cell.labels["seed"]))
 
 
+@pytest.mark.slow
 def test_means_deviations_and_paired_differences(sweep, cells):
     fill(sweep, cells)
     facts = gather(sweep, list(cells.values()))

@@ -38,6 +38,7 @@ def denoising(config, tmp_path):
     return make
 
 
+@pytest.mark.slow
 def test_the_losses_fall_and_the_best_on_development_speech_is_kept(denoising):
     best = train(denoising())
     described = json.loads(best.read_text())
@@ -48,6 +49,7 @@ def test_the_losses_fall_and_the_best_on_development_speech_is_kept(denoising):
     assert lines[-1]["train_magnitude"] < lines[0]["train_magnitude"]
 
 
+@pytest.mark.slow
 def test_forty_steps_on_tones_in_hiss_gain_4_db():
     """The head and its losses alone: tones that come and go, as loud as the hiss that they are in."""
     torch.manual_seed(0)
@@ -73,6 +75,7 @@ def test_forty_steps_on_tones_in_hiss_gain_4_db():
     assert gained_db.mean() > 4
 
 
+@pytest.mark.slow
 def test_a_seed_fixes_every_bit_and_weights_count(denoising):
     given = {"a": {}, "b": {}, "c": {"spectral_weight": 0.5}}
     runs = [train(denoising(name, max_steps=3, **changes)) for name, changes in given.items()]
@@ -95,6 +98,7 @@ def test_rows_have_a_length(denoising):
         train(denoising(stretch_s=0.0))
 
 
+@pytest.mark.slow
 def test_the_config_is_in_the_checkpoint(denoising):
     config = denoising(epochs=1, max_steps=1)
     model, described = load_checkpoint(train(config))

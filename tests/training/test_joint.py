@@ -33,6 +33,7 @@ def joint(config, tmp_path):
     return make
 
 
+@pytest.mark.slow
 def test_what_has_no_weight_is_not_learnt(joint):
     both, alone = (
         json.loads((train(config).parent / "log.jsonl").read_text())
@@ -42,6 +43,7 @@ def test_what_has_no_weight_is_not_learnt(joint):
     assert learnt == [{"train_si_sdr", "train_magnitude", "train_cross_entropy"}, {"train_cross_entropy"}]
 
 
+@pytest.mark.slow
 def test_a_joint_model_names_words_and_gives_sound_back(joint, say, tmp_path):
     path = train(joint("run"))
     model, _ = load_checkpoint(path)

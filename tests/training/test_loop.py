@@ -65,6 +65,7 @@ def test_the_loss_falls(run):
     assert [scalar.step for scalar in events.Scalars("dev/accuracy")] == list(range(1, 61))
 
 
+@pytest.mark.slow
 def test_a_seed_fixes_every_bit(config, tmp_path):
     first = weights(config, tmp_path / "a")
     again = weights(config, tmp_path / "b")

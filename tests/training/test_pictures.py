@@ -130,6 +130,7 @@ def test_confusions_are_those_of_the_answers(make, monkeypatch):
     assert f"{100 * 2 / len(task.dev):.1f} %" in figure.get_suptitle()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("head", ["keyword", "denoise"])
 def test_no_trace_is_left_and_the_pictures_stay_the_same(make, head):
     task, model = make(head)

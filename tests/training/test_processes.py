@@ -156,6 +156,7 @@ def test_three_processes_learn_and_one_writes(config, together, tmp_path):
     assert len(list(folder.glob("*.safetensors"))) == 2
 
 
+@pytest.mark.slow
 def test_the_score_is_that_of_all_development_clips(run, config, together, tmp_path):
     model, info = load_checkpoint(run / "last.json")
 
@@ -172,6 +173,7 @@ def test_the_score_is_that_of_all_development_clips(run, config, together, tmp_p
         assert better == figures["dev_accuracy"] == expected
 
 
+@pytest.mark.slow
 def test_a_training_of_two_processes_is_killed_and_goes_on(tasks, together, tmp_path, monkeypatch):
     """With what the streams of each process remember; another number of processes goes on, too."""
     config = tasks["stretches"]
@@ -202,6 +204,7 @@ def test_a_training_of_two_processes_is_killed_and_goes_on(tasks, together, tmp_
     assert fewer[1]["step"] == 6
 
 
+@pytest.mark.slow
 @given(rows=st.integers(1, 40), ranks=st.integers(1, 5), pieces=st.integers(1, 4))
 def test_shares_are_the_batch(rows, ranks, pieces):
     shares = [share_batch(list(range(rows)), rank, ranks, pieces) for rank in range(ranks)]

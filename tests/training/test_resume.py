@@ -93,6 +93,7 @@ def test_a_run_leaves_no_checkpoints_behind_and_says_that_it_has_finished(whole,
     assert sorted(path.name for path in whole.glob("*.safetensors")) == weights
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("owner", "name", "count"),
     [
@@ -165,6 +166,7 @@ def test_a_recipe_killed_ten_times_ends_with_the_same_bits(short, check, fork, t
     assert check.differences(tmp_path / "whole", tmp_path / "killed") == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_lets_the_step_end_and_writes_a_checkpoint(number, short, whole, check, tmp_path, monkeypatch):
     """Not one that was due."""
@@ -197,6 +199,7 @@ def stopped(short, fork, tmp_path, monkeypatch):
     return tmp_path
 
 
+@pytest.mark.slow
 def test_what_was_learnt_before_is_not_loaded_again(stopped, short, monkeypatch):
     loaded, load = [], TrainingClips.__getitem__
     monkeypatch.setattr(TrainingClips, "__getitem__", lambda clips, key: loaded.append(key) or load(clips, key))
@@ -205,6 +208,7 @@ def test_what_was_learnt_before_is_not_loaded_again(stopped, short, monkeypatch)
     assert {epoch for epoch, _ in loaded} == {1}
 
 
+@pytest.mark.slow
 def test_a_torn_checkpoint_gives_way_to_the_one_before(stopped, short, whole, check, caplog):
     newest = stopped / "resume" / "step-000000004.safetensors"
     newest.write_bytes(newest.read_bytes()[:-1])
@@ -220,6 +224,7 @@ def test_where_no_checkpoint_is_whole_nothing_is_trained_over(stopped, short):
         loop.train(short(stopped))
 
 
+@pytest.mark.slow
 def test_another_config_and_other_data_are_refused(stopped, short, task, whole, check):
     config = short(stopped, learning_rate=0.5, workers=1)
     with pytest.raises(ConfigError, match=r"resume=true with another config: train.learning_rate=0.5 \(was 0.01\)"):
@@ -248,6 +253,7 @@ def test_two_trainings_in_one_folder_are_refused(short, fork, tmp_path, monkeypa
         other.kill()
 
 
+@pytest.mark.slow
 def test_a_loss_that_explodes_stops_training_and_keeps_the_checkpoint_before(short, tmp_path, monkeypatch):
     losses, heard = KeywordTask.losses, []
 
@@ -293,6 +299,7 @@ def test_checkpoints_by_the_clock_take_no_more_than_their_share(monkeypatch):
     assert not CheckpointClock(TrainConfig(checkpoint_steps=5)).due(11)
 
 
+@pytest.mark.slow
 def test_memory_of_streams_goes_on_to_the_bit(short, check, fork, tmp_path, monkeypatch):
     """In channels-last layout, too, which a checkpoint has to give back."""
 

@@ -49,6 +49,7 @@ def test_a_model_trained_on_stretches_hears_a_stream(config, say, tmp_path):
         assert len(stream.feed(quiet)) <= 1
 
 
+@pytest.mark.slow
 def test_a_seed_fixes_every_bit(config, tmp_path):
     runs = [
         train(streaming(config, tmp_path / name, epochs=4, batch_size=16, carry_share=share))

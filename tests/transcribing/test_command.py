@@ -277,6 +277,7 @@ sys.exit(main(sys.argv[2:]))
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("moment", ["before", "between"])
 def test_killed_in_the_middle_it_goes_on(cli, files, tmp_path, models, moment):
     """Before a transcript is noted, or between that and its file: nothing is lost, and nothing heard twice."""

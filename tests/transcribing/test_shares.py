@@ -47,6 +47,7 @@ def transcribe(capsys, models, monkeypatch):
     return call
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("options", [[], ["--json"], ["--reference", "TEXTS"]])
 def test_stdout_is_that_of_one_process(transcribe, files, tmp_path, options):
     if options[:1] == ["--reference"]:

@@ -36,6 +36,7 @@ def write(path, wave, rate=16000):
     sf.write(path, wave, rate)
 
 
+@pytest.mark.slow
 def test_from_corpora_to_strings_and_streams(recipe, call, data, task, tmp_path, monkeypatch):
     manifests = tmp_path / "m"
     small = {"count": 1, "duration_s": 0.2, "kinds": ["street"]}

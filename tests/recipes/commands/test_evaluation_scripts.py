@@ -8,6 +8,7 @@ import pytest
 from drsn_audio.config import config_to_yaml, load_config
 
 
+@pytest.mark.slow
 def test_a_run_is_evaluated_on_its_config(call, writing_run):
     status, out, _ = call("evaluate", writing_run, "evaluate.snr_db=[0]")
     assert status == 0
@@ -17,6 +18,7 @@ def test_a_run_is_evaluated_on_its_config(call, writing_run):
     assert {one["snr_db"] for one in facts["conditions"]} == {None, 0.0}
 
 
+@pytest.mark.slow
 def test_runs_are_compared_by_the_words_that_evaluate_counts(call, writing_run, tmp_path):
     other = tmp_path / "wider"
     shutil.copytree(writing_run, other)

@@ -81,6 +81,7 @@ def run(tmp_path, say, task, strings):
     return tmp_path / "run"
 
 
+@pytest.mark.slow
 def test_every_config_runs_two_steps(call, folder, tmp_path):
     for config in sorted((folder / "configs").glob("*.yaml")):
         status, out, _ = call("train", "--config", config, "--smoke", f"run={tmp_path / config.stem}")
@@ -88,6 +89,7 @@ def test_every_config_runs_two_steps(call, folder, tmp_path):
         assert json.loads((tmp_path / f"{config.stem}-smoke" / "best.json").read_text())["step"] == 2
 
 
+@pytest.mark.slow
 def test_the_manifests_that_configs_name_are_made(recipe, folder):
     prepare = recipe("prepare")
     made = {*prepare.RECORDED, *prepare.SYNTHESISED, "commands-strings"}
@@ -99,6 +101,7 @@ def test_the_manifests_that_configs_name_are_made(recipe, folder):
         assert not {*data.train} & {*data.dev, *data.test}
 
 
+@pytest.mark.slow
 def test_the_licence_follows_from_the_recordings_in_the_strings(ship, run, tmp_path):
     with pytest.raises(ConfigError, match=r"dev\.jsonl\.gz: Free Spoken Digits \(CC BY-SA 4\.0\) forbids .* under MIT"):
         ship(run, "words-2", tmp_path / "package")
@@ -115,6 +118,7 @@ def test_the_licence_follows_from_the_recordings_in_the_strings(ship, run, tmp_p
     }
 
 
+@pytest.mark.slow
 def test_what_was_not_timed_is_not_shipped(ship, run, tmp_path):
     path = run / "best.json"
     described = json.loads(path.read_text())
@@ -150,6 +154,7 @@ def facts(manifest, sha256, name, hypotheses):
     return describe_transcription(model, [str(manifest)], [], cuts, written, evaluate, level="p56", draws=1)
 
 
+@pytest.mark.slow
 def test_a_card_says_what_was_measured(recipe, ship, run, strings, tmp_path, monkeypatch):
     path = ship(run, "words-2", tmp_path / "package", "CC BY-SA 4.0")
     monkeypatch.setattr(pretrained, "FOLDER", tmp_path / "package")

@@ -36,6 +36,7 @@ def smoke(call, smoke_folder):
     return run
 
 
+@pytest.mark.slow
 def test_two_steps_are_trained(smoke):
     checkpoint = json.loads((smoke / "best.json").read_text())
     assert checkpoint["step"] == 2
@@ -44,6 +45,7 @@ def test_two_steps_are_trained(smoke):
     assert not (smoke.parent / "run").exists()  # a smoke never touches a real run
 
 
+@pytest.mark.slow
 def test_a_run_is_evaluated(call, smoke, tmp_path):
     status, out, err = call("evaluate", smoke, *QUICK, "evaluate.snr_db=[5,0]", "-o", tmp_path)
     assert status == 0, err
@@ -63,6 +65,7 @@ def test_a_run_is_evaluated(call, smoke, tmp_path):
     assert np.square(waves["noisy"] - waves["clean"]).sum() > np.square(waves["clean"]).sum() / 10
 
 
+@pytest.mark.slow
 def test_others_hear_the_same(call, smoke, tmp_path):
     if not all(map(find_spec, ("noisereduce", "webrtc_noise_gain", "pyrnnoise"))):
         pytest.skip("other denoisers are not installed: pip install 'drsn-audio[peers]'")
@@ -77,6 +80,7 @@ def test_others_hear_the_same(call, smoke, tmp_path):
     assert "run-smoke less each other system" in (tmp_path / "table.md").read_text()
 
 
+@pytest.mark.slow
 def test_the_command_line_evaluates_a_denoiser(smoke, tmp_path, capsys):
     config = load_config(smoke / "config.yaml")
     (noise,) = config.data.noise_test
@@ -91,6 +95,7 @@ def test_the_command_line_evaluates_a_denoiser(smoke, tmp_path, capsys):
     assert "no noise is given" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_prepare_keeps_what_is_there(recipe, call, task, tmp_path, monkeypatch):
     prepare = recipe("prepare")
     assert prepare.RECORDED.items() <= sets.RECORDED.items()
@@ -106,6 +111,7 @@ def test_prepare_keeps_what_is_there(recipe, call, task, tmp_path, monkeypatch):
     assert (tmp_path / "m" / "synthetic-noise" / "noise.jsonl.gz").is_file()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("config", CONFIGS, ids=lambda path: path.stem)
 def test_what_is_tested_is_in_no_training(config, recipe):
     data = load_config(config).data
@@ -119,6 +125,7 @@ def test_what_is_tested_is_in_no_training(config, recipe):
     assert {Path(name).parent.name for name in named} <= {*prepare.RECORDED, *prepare.SYNTHESISED}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("arguments", "reason"),
     [

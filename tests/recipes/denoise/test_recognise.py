@@ -75,6 +75,7 @@ def rows(facts):
     return {(row["measure"], row["heard"]): row for row in facts["rows"]}
 
 
+@pytest.mark.slow
 def test_noisy_is_what_an_evaluation_gives_and_gains_of_one_change_nothing(recognise, denoiser, task, run, writing_run):
     facts, lines, table = recognise(denoiser(50.0), "--snr", *SNR_DB, "--blend", "0.5")
     found = rows(facts)
@@ -107,6 +108,7 @@ def test_noisy_is_what_an_evaluation_gives_and_gains_of_one_change_nothing(recog
     assert table.count("+0.0 [+0.0, +0.0]") == 4
 
 
+@pytest.mark.slow
 def test_where_it_comes_from_and_what_a_mute_denoiser_does(recognise, denoiser, task):
     folder = denoiser(-50.0)
     facts, _, _ = recognise(folder, "--snr", "10", "--blend", "--every", "2")

@@ -78,6 +78,7 @@ def run(write_run, first, task, renamed):
     return write_run("second", renamed(task.train, "said", "left/0a_nohash_{}"), first / "last.json")
 
 
+@pytest.mark.slow
 def test_it_is_shipped_with_all_that_it_learnt_from(ship, run, tmp_path):
     path = ship.ship(run, "hush", tmp_path / "package")
     described = load_checkpoint(path)[1]
@@ -130,6 +131,7 @@ def test_what_cannot_be_told_is_refused(ship, write_run, run, first, task, renam
     assert not package.exists()
 
 
+@pytest.mark.slow
 def test_a_card_says_what_was_measured(ship, recipe, run, task, tmp_path, monkeypatch):
     path = ship.ship(run, "hush", tmp_path / "package")
     monkeypatch.setattr(pretrained, "FOLDER", tmp_path / "package")

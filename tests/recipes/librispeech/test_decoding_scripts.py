@@ -46,6 +46,7 @@ def test_texts_that_cannot_be_used(call, tmp_path):
     assert not (tmp_path / "lm.arpa").exists()
 
 
+@pytest.mark.slow
 def test_beam_search_is_tuned_into_the_checkpoint(call, config, task, tmp_path):
     pytest.importorskip("flashlight.lib.text", reason="needs flashlight-text")
     pytest.importorskip("jiwer")
