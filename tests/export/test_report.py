@@ -1,5 +1,6 @@
 import copy
 import json
+import math
 
 import pytest
 import torch
@@ -11,6 +12,7 @@ from drsn_audio.export.report import as_text, parity_report
 from drsn_audio.export.sound import noisy_speech
 from drsn_audio.files import write_whole
 from drsn_audio.models.checkpoint import save_checkpoint
+from drsn_audio.streaming.tail import TAIL_S
 
 from ..conftest import write_wav
 from .conftest import DETECTOR, TIMING, causal_model, loud_and_soft
@@ -24,7 +26,7 @@ def few_steps(monkeypatch):
 def test_float_is_the_model_and_8_bits_are_near(exported):
     files = {"float": exported.float, "int8": exported.int8}
     report = parity_report(exported.model, files, loud_and_soft(3.01))
-    assert report["frames"] == 76  # the last one is mostly silence
+    assert report["frames"] == math.ceil((3.01 + TAIL_S) / 0.04)  # the last one is filled
     assert report["float"]["max_logit_difference"] <= 1e-4
     assert report["float"]["agreement"] == 1
     assert report["float"]["equal_events"] == report["float"]["events"] == report["torch"]["events"] > 0
@@ -59,8 +61,10 @@ def test_another_model_is_seen_to_differ(exported):
     report = parity_report(other, {"float": exported.float}, loud_and_soft(2))
     assert report["float"]["max_logit_difference"] == pytest.approx(5, abs=1e-3)
     assert report["float"]["mean_logit_difference"] == pytest.approx(5 / 4, abs=1e-3)
-    assert report["float"]["frames_of_equal_label"] < 50
-    assert report["float"]["agreement"] == report["float"]["frames_of_equal_label"] / 50
+    frames = math.ceil((2 + TAIL_S) / 0.04)
+    assert report["frames"] == frames
+    assert report["float"]["frames_of_equal_label"] < frames
+    assert report["float"]["agreement"] == report["float"]["frames_of_equal_label"] / frames
 
 
 def test_command_writes_the_file_and_the_report(exported, tmp_path, capsys, monkeypatch):
