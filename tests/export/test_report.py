@@ -102,6 +102,18 @@ def test_command_exports_a_model_that_writes_in_steps_of_several_blocks(
     assert json.loads((tmp_path / "words.report.json").read_text())["about"]["tuned"] is True
 
 
+def test_command_shows_its_steps_unless_quiet(exported, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(run, "export_onnx", lambda model, path, **_: write_whole(path, exported.float.read_bytes()))
+    save_checkpoint(tmp_path / "run", "best", exported.model, step=1, info={})
+    audio = write_wav(tmp_path / "sound.wav", loud_and_soft(1))
+    command = ["export", str(tmp_path / "run"), "--onnx", str(tmp_path / "step.onnx"), "--audio", str(audio)]
+    assert main(command) == 0
+    steps = [line for line in capsys.readouterr().err.splitlines() if line.startswith("export, ")]
+    assert len(steps) >= 3
+    assert main([*command, "--quiet"]) == 0
+    assert capsys.readouterr().err == ""
+
+
 def test_command_refuses_what_cannot_be_exported_in_one_line(tmp_path, capsys):
     save_checkpoint(tmp_path / "clip", "best", causal_model(pool="clip"), step=1, info={})
     assert main(["export", str(tmp_path / "clip"), "--onnx", str(tmp_path / "x.onnx")]) == 2
