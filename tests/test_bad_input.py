@@ -369,7 +369,7 @@ def test_two_mixes_of_one_name(cli, tmp_path):
         (["prepare", "folder", "a", "b", "spaker_pattern=x"], "did you mean 'speaker_pattern'?"),
         (["mix", "GOOD", "steet", "--snr", "5", "-o", "o.wav"], "steet: no such noise"),
         (["classify", "GOOD", "--model", "comands-12"], "comands-12"),
-        (["evaluate", "--model", "comands-12", "--manifest", "x.jsonl.gz"], "comands-12"),
+        (["evaluate", "--model", "comands-12", "--manifest", "TEXTED"], "comands-12"),
         (
             ["evaluate", "--model", "RUN", "--manifest", "TEXTED"],
             "its word 'hig' is no label of the model; did you mean",

@@ -308,6 +308,9 @@ def test_mix_several_noises_and_again_from_other_places(cli, files, task, tmp_pa
     again = ["mix", "--from-manifest", tmp_path / "out/mix.jsonl.gz", "-o", tmp_path / "again", "--quiet"]
     assert cli(*again)[0] == 2
     shutil.rmtree(tmp_path / "again")
+    status, _, err = cli(*again, "--noise-root", tmp_path / "moved", tmp_path / "near/away", tmp_path / "more")
+    assert (status, len(err)) == (2, 1)
+    assert f"{tmp_path}/more: " in err[0]
     status, _, err = cli(*again, "--noise-root", tmp_path / "moved", tmp_path / "near/away")
     assert (status, err) == (0, [])
     assert (tmp_path / "again/mix.jsonl.gz").read_bytes() == (tmp_path / "out/mix.jsonl.gz").read_bytes()

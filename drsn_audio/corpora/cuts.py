@@ -76,10 +76,12 @@ def make_cut(file: SpeechFile | NoiseFile) -> Cut | Skipped:
     measured = _measure(file.path, file.channel if isinstance(file, NoiseFile) else None)
     if isinstance(measured, Skipped):
         return measured
+    if isinstance(file, SpeechFile) and measured.num_samples < MIN_SPEECH_S * measured.sample_rate:
+        return Skipped(file.path, f"is too short for speech ({measured.num_samples} samples)", "short audio")
+    if measured.level.rms_db == -math.inf:
+        return Skipped(file.path, "is digitally silent", "silent audio")
     if isinstance(file, NoiseFile):
         return _noise_cut(file, measured)
-    if measured.num_samples < MIN_SPEECH_S * measured.sample_rate:
-        return Skipped(file.path, f"is too short for speech ({measured.num_samples} samples)", "short audio")
     if measured.level.activity == 0:
         return Skipped(file.path, "has no measurable speech level", "silent audio")
     return _speech_cut(file, measured)
@@ -122,10 +124,7 @@ def _measure(path: Path, channel: int | None) -> _Measured | Skipped:
                 return Skipped(path, f"has {num_channels} channels: none is the {channel + 1}th")
     except AudioError as error:
         return Skipped(path, str(error).removeprefix(f"{path}: "), "undecodable audio")
-    level = active_level(wave, sample_rate)
-    if level.rms_db == -math.inf:
-        return Skipped(path, "is digitally silent", "silent audio")
-    return _Measured(sample_rate, wave.size, num_channels, level)
+    return _Measured(sample_rate, wave.size, num_channels, active_level(wave, sample_rate))
 
 
 def _cut(file: SpeechFile | NoiseFile, measured: _Measured) -> Cut:

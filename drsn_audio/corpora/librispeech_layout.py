@@ -15,7 +15,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from drsn_audio.audio import EXTENSIONS, AudioError
+from drsn_audio.audio import AudioError
+from drsn_audio.audio.search import AudioChoice
 from drsn_audio.corpora.cuts import Skipped
 from drsn_audio.corpora.lists import DUPLICATE, MALFORMED
 from drsn_audio.corpora.prepare import refuse_closed
@@ -43,7 +44,7 @@ def read_layout(
 ) -> tuple[list[Utterance], list[Skipped], set[Path]]:
     """Any folder in the layout: the corpus, a part, a speaker -> utterances, faults, and the folders of its parts.
 
-    Audio in any format that `audio.EXTENSIONS` names is taken. `parts` names those to read; by default all.
+    Audio in any format that `find_audio` takes is taken. `parts` names those to read; by default all.
 
     Raises:
         AudioError: nothing in SOURCE has this layout, or a folder in it may not be read.
@@ -76,13 +77,16 @@ def read_layout(
 
 
 def _walk(source: Path) -> dict[Path, list[Path]]:
-    """Each folder below SOURCE, and itself -> its files, sorted; links are followed, each folder entered once."""
+    """Each folder below SOURCE, and itself -> its audio and transcripts, sorted; links are followed, each folder
+    entered once.
+    """
     source = source.absolute()
     if not source.is_dir():
         what = "is not a folder" if source.exists() else "no such folder"
         raise AudioError(f"{source}: {what}: name the folder that holds {LAYOUT}")
     folders: dict[Path, list[Path]] = {}
     entered: set[str] = set()
+    choice = AudioChoice(source)
     for name, subfolders, files in os.walk(source, onerror=refuse_closed, followlinks=True):
         real = os.path.realpath(name)
         if real in entered:
@@ -90,18 +94,23 @@ def _walk(source: Path) -> dict[Path, list[Path]]:
             continue
         entered.add(real)
         subfolders[:] = sorted(subfolder for subfolder in subfolders if not subfolder.startswith("."))
-        folders[Path(name)] = [Path(name, file) for file in sorted(files) if not file.startswith(".")]
+        folders[Path(name)] = [
+            Path(name, file)
+            for file in sorted(files)
+            if not file.startswith(".") and (file.endswith(TRANSCRIPTS) or choice.takes(file))
+        ]
+    choice.report()
     return folders
 
 
 def _is_audio(path: Path) -> bool:
-    return path.suffix.lower() in EXTENSIONS
+    return not path.name.endswith(TRANSCRIPTS)
 
 
 def _is_chapter(folder: Path, files: Sequence[Path]) -> bool:
     """Whether it lies as a chapter does and holds something of one."""
     numbered = folder.name.isdecimal() and folder.parent.name.isdecimal()
-    return numbered and any(_is_audio(path) or path.name.endswith(TRANSCRIPTS) for path in files)
+    return numbered and bool(files)
 
 
 def _read_chapter(chapter: Path, files: Sequence[Path]) -> Iterator[Utterance | Skipped]:

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
-from drsn_audio.audio import EXTENSIONS, AudioError, write_audio
+from drsn_audio.audio import AudioError, write_audio
+from drsn_audio.audio.search import AudioChoice
 from drsn_audio.corpora.cuts import NoiseFile, Skipped
 from drsn_audio.corpora.lists import unlisted
 from drsn_audio.corpora.prepare import Prepared, prepare
@@ -46,7 +47,9 @@ def prepare_noisex92(source: str | Path, out: str | Path, *, progress: bool = Tr
         AudioError: none of the noises is there, or none can be used.
     """
     folder = Path(source).absolute()
-    files = sorted(path for path in folder.glob("*") if path.suffix.lower() in (*EXTENSIONS, ".mat"))
+    choice = AudioChoice(folder)
+    files = sorted(path for path in folder.glob("*") if path.suffix.lower() == ".mat" or choice.takes(path.name))
+    choice.report()
     if not any(_name(path) in NOISES for path in files):
         raise AudioError(f"{source}: no {LAYOUT} in it: check the path")
     noise, faults = [], []

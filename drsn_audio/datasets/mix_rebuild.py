@@ -53,7 +53,7 @@ def rebuild(
 
     Raises:
         ManifestError: not a manifest of mixes.
-        InputError: OUT holds another set.
+        InputError: OUT holds another set, or the set has no inputs of a name in `roots`.
     """
     manifest, out = Path(manifest), Path(out)
     total = _survey(manifest)
@@ -61,6 +61,12 @@ def rebuild(
     version = header.get("mix_version", 1)
     if version not in range(1, MIX_VERSION + 1):
         raise ManifestError(f"{manifest}: of version {version}, and {MIX_VERSION} is known here: update drsn-audio")
+    recorded = header.get("roots")
+    for name, place in (roots or {}).items():
+        if recorded is not None and name not in recorded:
+            raise InputError(
+                f"{place}: given as the folder of {name}, but {manifest} has {', '.join(recorded)} only: leave it out"
+            )
     places = {name: Path(place) for name, place in header.get("roots", {}).items()} | dict(roots or {})
     now = {"versions": versions(), "cpu": cpu_family()}
     moved = differences({key: header.get(key, {}) for key in now}, now) if header else []

@@ -20,6 +20,7 @@ from drsn_audio.streaming import probabilities as posterior
 from drsn_audio.streaming.batch import StreamBatch
 from drsn_audio.streaming.detector import Detector, DetectorConfig
 from drsn_audio.streaming.event import Event
+from drsn_audio.streaming.tail import within
 
 Blocks = Iterable[np.ndarray]  # of the samples of a stream, [N] each, at the model's rate
 # The operating points of the DET curve: by how much all thresholds are raised, in log-odds.
@@ -112,14 +113,19 @@ def probabilities(model: AudioModel, temperature: float = 1.0) -> Callable[[Bloc
 
 
 def detect(
-    heard: Sequence[np.ndarray], labels: Sequence[str], frame_s: float, config: DetectorConfig
+    streams: Sequence[TrialStream],
+    heard: Sequence[np.ndarray],
+    labels: Sequence[str],
+    frame_s: float,
+    config: DetectorConfig,
 ) -> list[list[Event]]:
-    """Probabilities [T, K] of each stream -> the events of each."""
+    """Probabilities [T, K] of each stream and its tail -> the events of each, as `Stream.flush` ends them."""
     detector = Detector(labels, frame_s, config)
     events = []
-    for probabilities in heard:
+    for stream, probabilities in zip(streams, heard, strict=True):
         detector.reset()
-        events.append(detector.step(probabilities))
+        found = detector.step(probabilities) + detector.finish()
+        events.append(within(found, stream.hours * 3600))
     return events
 
 
@@ -133,7 +139,13 @@ def sweep(
 ) -> Answers:
     """Events at the thresholds of `config`, shift 0, and with all of them shifted together in log-odds."""
     events = {
-        shift: detect(heard, labels, frame_s, replace(config, thresholds=shifted_thresholds(config.thresholds, shift)))
+        shift: detect(
+            streams,
+            heard,
+            labels,
+            frame_s,
+            replace(config, thresholds=shifted_thresholds(config.thresholds, shift)),
+        )
         for shift in sorted({0.0, *shifts})
     }
     return Answers(streams, list(config.thresholds), events)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -53,7 +54,7 @@ def parity_report(model: AudioModel, files: dict[str, Path], wave: np.ndarray) -
             "frames_of_equal_label": int((heard.argmax(1) == logits.argmax(1)).sum()),
             "agreement": float((heard.argmax(1) == logits.argmax(1)).mean()),
             "events": len(events),
-            "equal_events": len(_places(expected) & _places(events)),
+            "equal_events": (_places(expected) & _places(events)).total(),
         }
         if writes:
             report[kind] |= {"text": _text(events), "equal_text": _text(events) == report["torch"]["text"]}
@@ -90,8 +91,9 @@ def _told(events: list[Event]) -> list[Event]:
     return [event for event in events if event.kind != "partial"]
 
 
-def _places(events: list[Event]) -> set[tuple[str, float]]:
-    return {(event.label, event.time) for event in events}
+def _places(events: list[Event]) -> Counter[tuple[str, float]]:
+    """Counted: those of the tail have one time."""
+    return Counter((event.label, event.time) for event in events)
 
 
 def _text(events: list[Event]) -> str:

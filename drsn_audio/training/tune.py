@@ -127,7 +127,7 @@ def _choose_thresholds(
     keywords = list(config.thresholds)
 
     def count(thresholds: dict[str, float]) -> tuple[np.ndarray, np.ndarray]:
-        events = detect(heard, labels, frame_s, replace(config, thresholds=thresholds))
+        events = detect(streams, heard, labels, frame_s, replace(config, thresholds=thresholds))
         return count_errors(Answers(streams, keywords, {0.0: events}))
 
     counts = [count(dict.fromkeys(keywords, float(threshold))) for threshold in THRESHOLDS]

@@ -111,7 +111,7 @@ def _of_events(run: Path, shipped: Path, manifests: Sequence[str]) -> str:
         model = load_recognizer(path)
         config = model.detector_config()
         heard.append(hear(probabilities(model.module, model.temperature), streams, model.sample_rate))
-        found = detect(heard[-1], model.labels, model.frame_s, config)
+        found = detect(streams, heard[-1], model.labels, model.frame_s, config)
         named = zip(streams, found, strict=True)
         events.append({(stream.id, event.label, event.time) for stream, of_it in named for event in of_it})
         errors = count_errors(Answers(streams, list(config.thresholds), {0.0: found}))

@@ -40,6 +40,16 @@ def prepared(source, out, **options):
     return prepare_librispeech(source, out, progress=False, **options)
 
 
+def test_audio_that_needs_ffmpeg_is_reported_without_it(corpus, tmp_path, monkeypatch, caplog):
+    monkeypatch.setattr("drsn_audio.audio.search.find_ffmpeg", lambda: None)
+    flac = corpus / "dev-clean/84/121/84-121-0000.flac"
+    flac.rename(flac.with_suffix(".m4a"))
+    made = prepared(corpus, tmp_path / "out")
+    assert sum(made.counts.values()) == 7
+    (warning,) = [line for line in caplog.messages if ".m4a" in line]
+    assert str(corpus) in warning
+
+
 def texts(made, load):
     """id -> text of all parts"""
     return {cut.id: cut.supervisions[0].text for manifest in made.manifests.values() for cut in load(manifest)}

@@ -1,6 +1,7 @@
 """Beam search: against all texts by brute force, cases worked by hand, and what cannot be used."""
 
 import math
+import re
 import sys
 import tracemalloc
 from itertools import product
@@ -15,6 +16,7 @@ from drsn_audio.decoding.beam import BeamConfig, BeamDecoder, beam_config
 from drsn_audio.decoding.greedy import greedy_spikes
 from drsn_audio.decoding.units import CHARACTERS, PIECE_SPACE, Units
 from drsn_audio.errors import InputError
+from drsn_audio.extras import install_command
 from drsn_audio.labels import BLANK
 
 WORDS = Units("words", [BLANK, "left", "stop", "go"])
@@ -247,7 +249,7 @@ def test_files_that_cannot_be_read(tmp_path):
 
 def test_without_flashlight(monkeypatch):
     monkeypatch.setitem(sys.modules, "torchaudio.models.decoder", None)
-    with pytest.raises(ModuleNotFoundError, match=r"drsn-audio\[lm\]"):
+    with pytest.raises(ModuleNotFoundError, match=re.escape(install_command("lm"))):
         BeamDecoder(WORDS, BeamConfig())
 
 

@@ -27,8 +27,10 @@ from drsn_audio.evaluation.stream_facts import group_conditions
 from drsn_audio.evaluation.streams import describe_streams, evaluate_streams
 from drsn_audio.metrics.streaming import Spoken
 from drsn_audio.models.model import AudioModel
-from drsn_audio.streaming.detector import DetectorConfig
+from drsn_audio.streaming.detector import Detector, DetectorConfig
 from drsn_audio.streaming.event import Event
+from drsn_audio.streaming.stream import Stream
+from drsn_audio.streaming.tail import tail
 
 KEYWORDS = ["low", "mid", "high"]
 LABELS = [*KEYWORDS, "silence"]
@@ -185,10 +187,34 @@ def test_a_model_hears_in_blocks_what_it_hears_of_the_whole(model, streams):
     heard = hear(probabilities(model, 2.0), read, 16000)
     for one, found in zip(read, heard, strict=True):
         wave, _ = sf.read(one.path, dtype="float32")
-        padded = np.pad(wave, (0, -len(wave) % model.block))
+        padded = np.concatenate([wave, tail(len(wave), 16000, model.block)])
         with torch.inference_mode():
             whole = (model(torch.from_numpy(padded)[None])[0] / 2).softmax(-1).numpy()
         np.testing.assert_allclose(found, whole, atol=1e-4)
+
+
+def test_events_of_the_tail_have_the_end_of_the_sound_as_their_time_as_in_a_live_stream(model):
+    rate, frame_s = 16000, model.block / 16000
+    wave = np.random.default_rng(0).standard_normal(round(1.01 * rate)).astype(np.float32) / 10
+    config = DetectorConfig({"low": 1e-6}, smoothing_s=0)
+    frames = math.ceil((1.01 + 0.5) / frame_s)
+    posteriors = np.full((frames, len(LABELS)), 1e-9, np.float32)
+    posteriors[:, -1] = 1
+    late = math.ceil(1.2 / frame_s)  # in the tail
+    posteriors[late, :] = (1, 0, 0, 0)
+    one = stream("noise", "street", None, len(wave) / rate / 3600)
+    ((event,),) = detect([one], [posteriors], LABELS, frame_s, config)
+    assert (event.label, event.time, event.end) == ("low", pytest.approx(1.01), pytest.approx(1.01))
+    assert event.start <= event.end
+
+    heard = probabilities(model)(iter([wave]))
+    live = Stream(model, Detector(LABELS, frame_s, config))
+    streamed = live.feed(wave) + live.flush()
+    (found,) = detect([one], [heard], LABELS, frame_s, config)
+    assert [(event.label, event.time) for event in found] == [
+        (event.label, pytest.approx(event.time)) for event in streamed
+    ]
+    assert found
 
 
 def test_evaluation_from_manifest_to_facts(model, streams):
@@ -213,7 +239,8 @@ def test_higher_thresholds_tell_less():
 def test_a_stream_knows_nothing_of_the_one_before():
     """A word that fills both is told once in each, at the same time."""
     heard = np.tile([0.0, 1.0, 0.0, 0.0], (50, 1))
-    first, second = detect([heard, heard], LABELS, 0.08, DetectorConfig({"mid": 0.9}))
+    both = [stream("noise", "street", None, 4 / 3600)] * 2
+    first, second = detect(both, [heard, heard], LABELS, 0.08, DetectorConfig({"mid": 0.9}))
     assert len(first) == 1
     assert first == second
 

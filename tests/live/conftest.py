@@ -9,6 +9,7 @@ from drsn_audio.decoding.units import Units
 from drsn_audio.labels import BLANK
 from drsn_audio.streaming.detector import Detector, DetectorConfig
 from drsn_audio.streaming.samples import check_samples
+from drsn_audio.streaming.tail import tail, within
 from drsn_audio.streaming.writer import Writer
 
 RATE, BLOCK = 16000, 1280
@@ -35,7 +36,8 @@ class LoudStream:
         return np.stack([loud, np.zeros_like(loud), ~loud], axis=1).astype(np.float32)
 
     def flush(self):
-        return self.feed(np.zeros(-len(self.waiting) % BLOCK, np.float32)) + self.detector.finish()
+        samples = sum(self.chunks)
+        return within(self.feed(tail(samples, RATE, BLOCK)) + self.detector.finish(), samples / RATE)
 
 
 class WritingStream(LoudStream):

@@ -88,7 +88,7 @@ def test_options_of_raw_sound(stream, bursts):
 
 def test_chunks(stream, wav, loud_stream):
     assert len(stream(wav, "--chunk-ms", 500)[1]) == 2
-    assert set(loud_stream.chunks) == {8000, 640}  # and what filled the last block
+    assert set(loud_stream.chunks[:-1]) == {8000}  # then the tail
 
 
 def test_a_reference(stream, wav, tmp_path):
@@ -129,7 +129,7 @@ def test_words_as_json_come_letter_by_letter(writing, wav):
     *events, summary = map(json.loads, writing(wav, "--json")[1])
     assert [(event["kind"], event["label"], event["time"]) for event in events] == [
         ("partial", "O", 1.04), ("partial", "ON", 1.12), ("final", "ON", 2.08), ("partial", "O", 2.16),
-        ("final", "O", 3.52),
+        ("final", "O", 3.0),
     ]  # fmt: skip
     assert summary["events"] == 2
 

@@ -1,9 +1,11 @@
+import re
 import sys
 from collections import Counter
 
 import numpy as np
 import pytest
 
+from drsn_audio.extras import install_command
 from drsn_audio.metrics.wer import character_errors, confusions, word_errors
 
 
@@ -103,5 +105,5 @@ def test_texts_must_pair():
 
 def test_without_jiwer_the_remedy_is_said(monkeypatch):
     monkeypatch.setitem(sys.modules, "jiwer", None)
-    with pytest.raises(ModuleNotFoundError, match=r"pip install 'drsn-audio\[score\]'"):
+    with pytest.raises(ModuleNotFoundError, match=re.escape(install_command("score"))):
         word_errors(["go"], ["go"])

@@ -1,3 +1,4 @@
+import re
 import subprocess
 import sys
 
@@ -8,6 +9,7 @@ pytest.importorskip("matplotlib")
 
 from matplotlib import rcParams
 
+from drsn_audio.extras import install_command
 from drsn_audio.reports.plot import plot_accuracy, plot_confusion
 
 
@@ -95,5 +97,5 @@ def test_matplotlib_is_neither_needed_to_import_nor_changed(facts, tmp_path):
 
 def test_without_matplotlib_the_remedy_is_named(facts, tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
-    with pytest.raises(ImportError, match=r"pip install 'drsn-audio\[train\]'"):
+    with pytest.raises(ImportError, match=re.escape(install_command("train"))):
         plot_accuracy([facts], tmp_path / "a.png")

@@ -64,7 +64,12 @@ def test_files_in_a_folder_lie_as_the_sounds_do(cli, files, tmp_path, form):
     text = (out / f"deep/c.{form}").read_text()
     begins = {"txt": ("low", "mid", "high"), "json": '{"path"', "srt": "1\n00:00:0", "vtt": "WEBVTT\n\n00:00:0"}
     assert text.startswith(begins[form])
-    assert text == (out / f"c.{form}").read_text().replace("in/c.wav", "in/deep/c.wav")
+    other = (out / f"c.{form}").read_text().replace("in/c.wav", "in/deep/c.wav")
+    if form == "json":  # the sizes of batches change the last digit of a confidence
+        text, other = json.loads(text), json.loads(other)
+        ours, theirs = ([word.pop("confidence") for word in one["words"]] for one in (text, other))
+        assert ours == pytest.approx(theirs, abs=2e-4)
+    assert text == other
 
 
 def test_subtitles_of_one_file_on_stdout(cli, files):
@@ -158,7 +163,7 @@ def test_two_sounds_of_one_name(cli, files, tmp_path):
     ("arguments", "reason"),
     [
         (["--resume"], "--resume without -o"),
-        (["--reference", "missing"], "missing: cannot be read"),
+        (["--reference", "missing"], "missing: no such file"),
         (["--hotword", "low"], "hotword"),
         (["--beam", "0"], "beam"),
         (["--language-model", "missing.arpa"], "missing.arpa"),
