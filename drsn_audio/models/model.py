@@ -20,7 +20,7 @@ from drsn_audio.models.bcresnet import BCResNet
 from drsn_audio.models.encoder import Encoder
 from drsn_audio.models.heads import HEADS
 from drsn_audio.nn.causal import POOLS
-from drsn_audio.nn.input_gain import CLIPS, DENOISING, RECOGNITION, InputGain
+from drsn_audio.nn.input_gain import CLIPS_DB, DENOISING_DB, RECOGNITION_DB, InputGain
 from drsn_audio.nn.residual import downsample_lengths
 from drsn_audio.nn.shrinkage import SHRINKAGES
 from drsn_audio.nn.synthesis import apply_gains
@@ -40,8 +40,8 @@ class AudioModel(nn.Module):
         _check(config)
         self.config = config
         self.frontend = FRONTENDS[config.frontend.name](config.frontend)
-        law = DENOISING if config.head == "denoise" else CLIPS if config.pool == "clip" else RECOGNITION
-        self.input_gain = InputGain(self.frontend.hop, config.frontend.sample_rate, law)
+        lifted_db = DENOISING_DB if config.head == "denoise" else CLIPS_DB if config.pool == "clip" else RECOGNITION_DB
+        self.input_gain = InputGain(self.frontend.hop, config.frontend.sample_rate, lifted_db)
         self.encoder = ENCODERS[config.encoder](self.frontend.bins, config)
         frame_ms = config.frontend.hop_ms * math.prod(self.encoder.time_strides)
         self.head: Any = HEADS[config.head](self.encoder.levels, self.frontend.bins, config, frame_ms)
