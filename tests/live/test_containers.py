@@ -80,7 +80,7 @@ def test_what_libsndfile_writes(form, word):
         (b"\x02#!SILK_V3" + bytes(600), "silk"),
         (b"MAC \x96\x0f" + bytes(600), "monkey"),
         (b"RIFF\x00\x00\x10\x00AVI LIST" + bytes(600), "avi"),
-        (gzip.compress(b"a" * 999), "gzip"),
+        (gzip.compress(b"a" * 999, mtime=0), "gzip"),
         (bz2.compress(b"a" * 999), "bzip2"),
         (lzma.compress(b"a" * 999), "xz"),
         (b"7z\xbc\xaf\x27\x1c" + bytes(600), "7z"),
