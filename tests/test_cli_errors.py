@@ -91,6 +91,7 @@ def test_bugs_keep_their_traceback(bug, kind):
         guarded(bug)
 
 
+@pytest.mark.slow
 def test_a_slip_within_our_code_is_a_bug(monkeypatch):
     import drsn_audio.noise.level as level
 

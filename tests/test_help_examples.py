@@ -80,6 +80,7 @@ def pasted(demo, monkeypatch):
     logging.getLogger("drsn_audio").handlers = []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("command", COMMANDS)
 def test_examples_of_the_command(pasted, capsys, command):
     with pytest.raises(SystemExit, match="0"):

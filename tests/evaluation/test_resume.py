@@ -91,6 +91,7 @@ def keys_of(out):
     return [record["key"] for record in map(json.loads, lines) if "key" in record]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("kind", "units"),
     [

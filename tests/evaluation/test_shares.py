@@ -50,6 +50,7 @@ def close(one, other):
     return one == (pytest.approx(other, rel=1e-5, abs=1e-5) if isinstance(other, float) else other)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "kind", ["keyword", "writing", *(pytest.param(kind, marks=pytest.mark.slow) for kind in ("denoiser", "mixed"))]
 )

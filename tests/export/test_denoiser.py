@@ -62,6 +62,7 @@ def test_the_file_gives_what_the_model_gives(exported, blend):
         assert np.concatenate(sound) == pytest.approx(expected, abs=1e-5)
 
 
+@pytest.mark.slow
 def test_many_streams_at_once(exported):
     step = OnnxStep(exported.float)
     waves = np.stack([hiss(256 * 3, seed=seed) for seed in range(5)])

@@ -46,6 +46,7 @@ def test_another_front_end_average_and_shrinkage(tmp_path):
     assert through_steps(OnnxStep(tmp_path / "other.onnx"), waves) == pytest.approx(offline(model, waves), abs=1e-4)
 
 
+@pytest.mark.slow
 def test_a_state_that_forgets_its_oldest_frame_is_heard(exported):
     step, wave = OnnxStep(exported.float), loud_and_soft(2)[None]
     state, blocks = step.begin(), np.split(wave, wave.shape[1] // step.block, axis=1)
@@ -82,6 +83,7 @@ def test_a_model_that_writes_says_so_and_gives_the_logits_of_all_blocks_of_a_ste
     assert np.concatenate(logits, axis=1) == pytest.approx(offline(written.model, waves), abs=1e-4)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("samples", [1, 640, 641, 2560, 16000, 17000])
 def test_a_stream_of_long_steps_ends_where_the_model_does(written, samples):
     """As many frames and the same words, in chunks or not, whatever is left of the last step."""

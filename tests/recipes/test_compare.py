@@ -64,6 +64,7 @@ def test_what_cannot_be_compared_is_one_line(call, run, tmp_path):
     assert not out.exists()
 
 
+@pytest.mark.slow
 def test_a_denoiser_is_not_compared(call, run, tmp_path):
     folder = tmp_path / "denoiser"
     folder.mkdir()

@@ -104,6 +104,7 @@ def test_prepare_full_takes_the_parts_that_are_there(noiseless, call, tmp_path):
     assert f"{tmp_path}: no LibriSpeech/dev-clean or other part in it" in err[0]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "config",
     [pytest.param(path, marks=() if path.stem == "mini" else pytest.mark.slow, id=path.stem) for path in CONFIGS],

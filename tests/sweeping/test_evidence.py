@@ -59,6 +59,7 @@ def test_an_effect_in_one_noise_shows_in_its_columns_alone(plan, put):
     assert found["by_fold"] == pytest.approx({"1": 0.25 / 3, "2": 0.25 / 3, "3": 0.25 / 3})
 
 
+@pytest.mark.slow
 def test_p_values_are_corrected_for_the_comparisons_of_their_table(plan, put):
     planned = plan()
     fill(planned, put)
@@ -76,6 +77,7 @@ def test_p_values_are_corrected_for_the_comparisons_of_their_table(plan, put):
     assert alone["columns"]["mean"]["p_holm"] == alone["columns"]["mean"]["p"] == 1
 
 
+@pytest.mark.slow
 def test_intervals_are_those_of_the_trials_themselves(plan, put):
     planned = plan()
     fill(planned, put)
@@ -93,6 +95,7 @@ def test_intervals_are_those_of_the_trials_themselves(plan, put):
     assert 0 < found["low"] < found["mean"] < found["high"]
 
 
+@pytest.mark.slow
 def test_only_folds_with_a_partner_enter_a_difference(plan, put):
     planned = plan()
     fill(planned, put, skip=("se-fold2-seed0", "drsn-frequency-fold3-seed0"))
@@ -107,6 +110,7 @@ def test_only_folds_with_a_partner_enter_a_difference(plan, put):
     assert list(found["by_fold"]) == ["1"]
 
 
+@pytest.mark.slow
 def test_rows_are_means_over_the_folds_that_all_share(plan, put):
     planned = plan()
     fill(planned, put, skip=("se-fold2-seed0", "drsn-frequency-fold3-seed0"))
@@ -122,6 +126,7 @@ def test_rows_are_means_over_the_folds_that_all_share(plan, put):
     assert se["over_folds"] == pytest.approx(0.125**0.5)  # of 1/2 and 0
 
 
+@pytest.mark.slow
 def test_rows_without_a_common_fold_have_each_its_own(plan, put):
     planned = plan()
     put(planned, "se-fold1-seed0", flat(5))
@@ -132,6 +137,7 @@ def test_rows_without_a_common_fold_have_each_its_own(plan, put):
     assert [(found["pairs"], found["columns"]) for found in facts["differences"]] == [(0, {}), (0, {})]
 
 
+@pytest.mark.slow
 def test_seeds_are_averaged_within_their_fold_and_their_spread_is_told(plan, put):
     planned = plan()
     for fold, seeds in {"1": (4, 8), "2": (16,)}.items():
@@ -174,6 +180,7 @@ def test_several_sweeps_are_one_table(plan, put):
         partners_of([*rows_of([main, small]), *rows_of([variant])[2:]], "drsn-new", "se")
 
 
+@pytest.mark.slow
 def test_the_command_of_a_row_does_its_runs_and_no_others(plan, put):
     planned = dataclasses.replace(plan(), words=("results=a folder",))
     fill(planned, put)
@@ -186,6 +193,7 @@ def test_the_command_of_a_row_does_its_runs_and_no_others(plan, put):
     }
 
 
+@pytest.mark.slow
 def test_columns():
     assert list(columns_of([20.0, None, -5.0, 0.0])) == ["clean", "20 dB", "0 dB", "-5 dB", "mean", "low"]
     assert columns_of([20.0, None, -5.0, 0.0])["low"] == [0.0, -5.0]
@@ -193,6 +201,7 @@ def test_columns():
     assert columns_of([None]) == {"clean": [None]}
 
 
+@pytest.mark.slow
 def test_what_cannot_be_used_is_one_line(plan, put):
     planned = plan()
     with pytest.raises(InputError, match="main: no run is done yet"):

@@ -107,6 +107,7 @@ def listen(monkeypatch, together, tmp_path):
     return run
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "ways"),
     [  # processes, and pieces in each
