@@ -36,9 +36,10 @@ WINDOWS_A_CLIP = 8  # longer sound is heard through a window that moves by an ei
 class Classification:
     """A word and where it is: start and end in seconds.
 
-    `scores` are the probabilities of all labels, in the window that hears it best; `score` is that of `label`. A
-    keyword below the reject threshold is answered with "unknown", although it may be the most probable label: `score`
-    is then the probability of "unknown" (0 where the model has no such label), and `scores` still has the keyword's.
+    `scores` are the probabilities of all labels, in the window where the word is most probable; `score` is that of
+    `label`. A keyword below the reject threshold is answered with "unknown", although it may be the most probable
+    label: `score` is then the probability of "unknown" (0 where the model has no such label), and `scores` still has
+    the keyword's.
     """
 
     label: str

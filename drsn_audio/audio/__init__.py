@@ -290,7 +290,7 @@ def _formats() -> frozenset[str]:
 
 @functools.lru_cache
 def writes(form: str, subtype: str, sample_rate: int = 16000, channels: int = 1) -> bool:
-    """Whether libsndfile writes such a file and reads it again; `soundfile.check_format` says so of too many."""
+    """Return True if libsndfile writes such a file and reads it again; `soundfile.check_format` accepts too many."""
     if form == "RAW" or form not in _formats() or not sf.check_format(form, subtype):
         return False
     with tempfile.TemporaryDirectory() as folder:

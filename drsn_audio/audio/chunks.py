@@ -128,7 +128,7 @@ def _read_au(window: Window, start: int) -> tuple[Link, int | None]:
 
 
 def _end(window: Window, family: Family | None, sound: int, size: int, whole: int) -> tuple[int | None, int | None]:
-    """Where the sound ends, if not where its size says, and where another file begins.
+    """Return the end of the sound, None if its size is right, and the start of a file that follows it.
 
     sound: where its first sample lies; size: -1 if unknown; whole: where the file ends, as its header says.
     """
@@ -184,7 +184,7 @@ def _put(head: bytearray, form: str, at: int, value: int) -> None:
 
 
 def _any(window: Window, position: int) -> bool:
-    """Whether anything but zeros, with which some programs fill up, follows."""
+    """Return True if anything but zeros, with which some programs fill up, follows."""
     while data := window.at(position, COMPARED_BYTES):
         if any(data):
             return True
@@ -193,7 +193,7 @@ def _any(window: Window, position: int) -> bool:
 
 
 def _is_alike(window: Window, sound: int, position: int) -> bool:
-    """Whether the bytes from `position` on are like the samples before it, and not garbage that was added.
+    """Return True if the bytes from `position` on are like the samples before it, not garbage that was added.
 
     Each byte of a sample, the highest among them, varies about as much: other data are as loud as can be.
     """

@@ -1,4 +1,4 @@
-"""What is wrong with an audio file."""
+"""The error of audio files that cannot be used."""
 
 from drsn_audio.errors import InputError
 
