@@ -29,6 +29,7 @@ def test_equals_the_recursion(frames, bins, batch, seed):
     torch.testing.assert_close(decayed_sum(x, decay, initial), by_loop(x, decay, initial), rtol=1e-12, atol=1e-12)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("decay", [0.0, 0.5, 0.975, 1.0])
 def test_a_hundred_thousand_frames_stay_finite_and_exact(decay):
     """A constant 1 sums to (1 - decay^n) / (1 - decay), in single precision, where decay^-n is far out of range."""

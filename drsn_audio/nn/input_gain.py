@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -20,7 +18,7 @@ FORGET_DB_S = 2.0  # by which the peak falls, and the background rises, in a sec
 # To which the background is lifted: of recognisers, which normalise by the past, to little; a denoiser depends on it.
 RECOGNITION_DB = -85.0
 DENOISING_DB = -55.0
-CLIPS_DB = math.inf  # one gain for a whole clip leaves the contrast of its words as it is: their peak alone decides
+CLIPS_DB = -60.0  # one gain for a whole clip keeps the contrast of its words; noise alone stays quiet
 
 
 class InputGain(Remembers, nn.Module):

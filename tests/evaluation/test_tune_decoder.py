@@ -115,6 +115,7 @@ def test_it_is_written_into_the_checkpoint(config, task, tmp_path):
     assert describe_decoder(found).startswith("tuned on 4 development utterances of 4 words: word error rate")
 
 
+@pytest.mark.slow
 def test_what_cannot_be_tuned(config, model, run, tmp_path):
     with pytest.raises(CheckpointError, match="a model of keywords"):
         tune_decoder(run / "best.json", config.data, BeamConfig())

@@ -75,6 +75,7 @@ def test_many_streams_at_once(exported):
     assert np.stack(gains, axis=1) == pytest.approx(expected, abs=1e-4)
 
 
+@pytest.mark.slow
 def test_the_file_says_what_it_is(exported):
     about = OnnxStep(exported.float).about
     assert (about["denoiser"], about["labels"], about["frames"]) == ({"bins": 257, "hop": 256}, [], 1)
@@ -82,6 +83,7 @@ def test_the_file_says_what_it_is(exported):
     assert "detector" not in about
 
 
+@pytest.mark.slow
 def test_the_report_compares_gains_and_sound(exported):
     files = {"float": exported.float, "int8": exported.int8}
     report = parity_report(exported.model, files, hiss(16001))
@@ -101,6 +103,7 @@ def test_the_report_compares_gains_and_sound(exported):
     assert " dB re the sound; " in lines[3]
 
 
+@pytest.mark.slow
 def test_another_model_is_seen_to_differ(exported):
     other = small_denoiser()
     with torch.no_grad():

@@ -38,6 +38,7 @@ def test_float_is_the_model_and_8_bits_are_near(exported):
     assert "float   float.onnx, " in as_text({"sound": "hiss", **report}, list(files))
 
 
+@pytest.mark.slow
 def test_of_a_model_that_writes_the_text_is_compared(written):
     files = {"float": written.float, "int8": written.int8}
     report = parity_report(written.model, files, loud_and_soft(3.01))

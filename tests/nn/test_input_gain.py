@@ -8,7 +8,7 @@ from drsn_audio.memory import Memory
 from drsn_audio.nn.input_gain import CLIPS_DB, DENOISING_DB, MOST_DB, PEAK_DB, RECOGNITION_DB, InputGain
 
 RATE, HOP = 16000, 160
-LAWS = pytest.mark.parametrize("law", [RECOGNITION_DB, DENOISING_DB])
+LAWS = pytest.mark.parametrize("law", [RECOGNITION_DB, CLIPS_DB, DENOISING_DB])
 
 
 def noise(seconds: float, level_db: float, seed: int = 0) -> np.ndarray:
