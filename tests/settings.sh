@@ -5,6 +5,7 @@
 #
 #   tests/settings.sh                    every setting
 #   tests/settings.sh native dnnl-sse41  these alone
+#   tests/settings.sh serial+random      both at once
 #   tests/settings.sh --list             their names
 #
 # Each setting prints one line: name, passed or FAILED, what pytest counted, seconds. The exit status is 1 if one
@@ -18,9 +19,7 @@ PYTHON=${PYTHON:-.venv/bin/python}
 SEED=${SEED:-$RANDOM}
 LIMIT_S=${LIMIT_S:-7200}
 read -ra TESTS <<<"${TESTS:-}"
-XDIST=(-n auto --maxprocesses 8 --dist worksteal)
-SERIAL=(-p no:xdist)
-NAMES=(native aten-default aten-avx2 dnnl-sse41 dnnl-avx2 numpy-baseline threads-1 threads-2 random serial random-serial busy)
+NAMES=(native aten-default aten-avx2 dnnl-sse41 dnnl-avx2 numpy-baseline threads-1 threads-2 random serial busy)
 busy=()
 
 stop_busy() {
@@ -36,43 +35,34 @@ from numpy._core import _multiarray_umath as core
 print(*(name for name in core.__cpu_dispatch__ if core.__cpu_features__.get(name)))'
 }
 
-suite() { # environment and options of pytest, up to "--" and behind it
-  local environment=()
-  while [ "$1" != -- ]; do
-    environment+=("$1")
-    shift
-  done
-  shift
-  env "${environment[@]}" timeout "$LIMIT_S" "$PYTHON" -m pytest -m "slow or not slow" "$@" "${TESTS[@]}"
-}
-
-run_setting() {
+# What one setting adds to the environment and to pytest's options.
+add() {
   case $1 in
-    native) suite -u OMP_NUM_THREADS -- "${XDIST[@]}" ;;
-    aten-default) suite ATEN_CPU_CAPABILITY=default -- "${XDIST[@]}" ;;
-    aten-avx2) suite ATEN_CPU_CAPABILITY=avx2 -- "${XDIST[@]}" ;;
-    dnnl-sse41) suite DNNL_MAX_CPU_ISA=SSE41 -- "${XDIST[@]}" ;;
-    dnnl-avx2) suite DNNL_MAX_CPU_ISA=AVX2 -- "${XDIST[@]}" ;;
-    numpy-baseline)
-      suite NPY_DISABLE_CPU_FEATURES="$(numpy_features)" OPENBLAS_CORETYPE=Prescott -- "${XDIST[@]}"
-      ;;
-    threads-1) suite OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 -- "${XDIST[@]}" ;;
-    threads-2) suite OMP_NUM_THREADS=2 MKL_NUM_THREADS=2 -- "${XDIST[@]}" ;;
-    random) suite -- "${XDIST[@]}" -p randomly --randomly-seed="$SEED" ;;
-    serial) suite -- "${SERIAL[@]}" ;;
-    random-serial) suite -- "${SERIAL[@]}" -p randomly --randomly-seed="$SEED" ;;
+    native) ;;
+    aten-default) environment+=(ATEN_CPU_CAPABILITY=default) ;;
+    aten-avx2) environment+=(ATEN_CPU_CAPABILITY=avx2) ;;
+    dnnl-sse41) environment+=(DNNL_MAX_CPU_ISA=SSE41) ;;
+    dnnl-avx2) environment+=(DNNL_MAX_CPU_ISA=AVX2) ;;
+    numpy-baseline) environment+=(NPY_DISABLE_CPU_FEATURES="$(numpy_features)" OPENBLAS_CORETYPE=Prescott) ;;
+    threads-[12]) environment+=(OMP_NUM_THREADS="${1#*-}" MKL_NUM_THREADS="${1#*-}") ;;
+    random) options+=(-p randomly --randomly-seed="$SEED") ;;
+    serial) workers=(-p no:xdist) ;;
     busy)
       for _ in 1 2 3 4 5 6 7 8; do
         "$PYTHON" -c 'while True: pass' &
         busy+=($!)
       done
-      suite -- "${XDIST[@]}"
-      local status=$?
-      stop_busy
-      return "$status"
       ;;
-    *) return 64 ;;
   esac
+}
+
+run_setting() {
+  local environment=() options=() workers=(-n auto --maxprocesses 8 --dist worksteal) name
+  for name in ${1//+/ }; do add "$name"; done
+  env "${environment[@]}" timeout "$LIMIT_S" "$PYTHON" -m pytest -m "slow or not slow" "${workers[@]}" "${options[@]}" "${TESTS[@]}"
+  local status=$?
+  stop_busy
+  return "$status"
 }
 
 [ "${1:-}" != --list ] || {
@@ -82,10 +72,12 @@ run_setting() {
 chosen=("$@")
 [ $# -gt 0 ] || chosen=("${NAMES[@]}")
 for name in "${chosen[@]}"; do
-  [[ " ${NAMES[*]} " == *" $name "* ]] || {
-    echo "$name: no such setting; choose from ${NAMES[*]}" >&2
-    exit 2
-  }
+  for part in ${name//+/ }; do
+    [[ " ${NAMES[*]} " == *" $part "* ]] || {
+      echo "$part: no such setting; choose from ${NAMES[*]}" >&2
+      exit 2
+    }
+  done
 done
 logs=$(mktemp -d "${TMPDIR:-/tmp}/settings.XXXXXX")
 echo "logs: $logs; seed of the random orders: $SEED"
@@ -98,6 +90,6 @@ for name in "${chosen[@]}"; do
   [ "$status" -eq 0 ] || verdict=FAILED failed=1
   [ "$status" -ne 124 ] || echo "hung: stopped after $LIMIT_S s" >>"$logs/$name.log"
   counts=$(grep -E '^(=+ )?[0-9]+ (passed|failed|skipped|error|deselected)|^hung' "$logs/$name.log" | tail -n 1)
-  printf '%-15s %-7s %s, %d s\n' "$name" "$verdict" "${counts:-status $status: see the log}" $((SECONDS - begin))
+  printf '%-30s %-7s %s, %d s\n' "$name" "$verdict" "${counts:-status $status: see the log}" $((SECONDS - begin))
 done
 exit "$failed"
