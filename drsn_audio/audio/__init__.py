@@ -17,7 +17,7 @@ from drsn_audio.audio.error import AudioError
 from drsn_audio.audio.ffmpeg import ENDINGS, FfmpegFile, find_ffmpeg
 from drsn_audio.audio.linked import LinkedFile
 from drsn_audio.audio.links import Link, find_links
-from drsn_audio.audio.search import EXTENSIONS, find_audio, is_manifest, is_one_file, search_root
+from drsn_audio.audio.search import EXTENSIONS, find_audio, is_audio_name, is_manifest, is_one_file, search_root
 from drsn_audio.downmix import Downmix
 from drsn_audio.files import write_whole
 
@@ -29,6 +29,7 @@ __all__ = [
     "AudioReader",
     "encode_audio",
     "find_audio",
+    "is_audio_name",
     "is_manifest",
     "is_one_file",
     "libsndfile_format",

@@ -23,9 +23,14 @@ STEMS = (".clean", ".noise")  # in the names of the parts of a mix, before their
 _reported: set[str] = set()  # folders and patterns whose files were reported as passed over
 
 
+def is_audio_name(name: str | Path) -> bool:
+    """Whether a name ends as those of audio do, of what libsndfile reads or ffmpeg."""
+    return Path(name).suffix.lower() in (*EXTENSIONS, *FOREIGN)
+
+
 def is_manifest(place: str | Path) -> bool:
     """Whether a place is, by its name, a manifest of cuts."""
-    return str(place).endswith((".jsonl", ".jsonl.gz"))
+    return str(place).lower().endswith((".jsonl", ".jsonl.gz"))
 
 
 def is_pattern(place: str | Path) -> bool:

@@ -15,8 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-from drsn_audio.audio import EXTENSIONS, AudioError
-from drsn_audio.audio.ffmpeg import ENDINGS
+from drsn_audio.audio import EXTENSIONS, AudioError, is_audio_name
 from drsn_audio.audio.search import AudioChoice
 from drsn_audio.corpora.cuts import NoiseFile, Skipped, SpeechFile, make_cut, write_cuts
 from drsn_audio.corpora.lists import DUPLICATE
@@ -48,7 +47,7 @@ class Prepared:
     def __str__(self) -> str:
         lines = [f"{self.corpus}: {self.counts[part]} {part} -> {path}" for part, path in self.manifests.items()]
         lines += [f"note: {note}" for note in self.notes]
-        files = sum(_is_audio(path) for path, *_ in self.skipped)
+        files = sum(is_audio_name(path) for path, *_ in self.skipped)
         if self.skipped:
             place = next(iter(self.manifests.values())).parent / FAULTS
             lines.append(f"skipped {files} files; faults by kind, all of them in {place}:")
@@ -194,10 +193,6 @@ def empty_parts(speech: Iterable[SpeechFile], dev_share: float, test_share: floa
 def fold_by_hash(source: str, folds: int) -> int:
     """1 to `folds`, by the recording's name alone: for corpora that are published without folds."""
     return int(unit_hash(source) * folds) + 1
-
-
-def _is_audio(path: Path) -> bool:
-    return path.suffix.lower() in (*EXTENSIONS, *ENDINGS)
 
 
 def _precedence(file: SpeechFile | NoiseFile) -> tuple[int, str]:

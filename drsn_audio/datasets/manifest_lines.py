@@ -39,7 +39,7 @@ def scan_lines(path: str | Path) -> Iterator[tuple[bytes, dict[str, Any]]]:
         raise ManifestError(f"{path}: no such manifest: make it with drsn-audio prepare")
     empty, folder = True, os.path.dirname(path)
     try:
-        opened: Any = gzip.open if str(path).endswith(".gz") else open
+        opened: Any = gzip.open if str(path).lower().endswith(".gz") else open
         with opened(path, "rb") as file:
             for line in io.BufferedReader(file, BUFFER):  # gzip's own lines take four times as long
                 cut = json.loads(line.decode("utf-8"))

@@ -7,12 +7,13 @@ import re
 from pathlib import Path
 from typing import Any
 
-from drsn_audio.audio import EXTENSIONS
+from drsn_audio.audio import is_audio_name
 from drsn_audio.datasets.mix_outputs import put
 
 # LibriSpeech has SPEAKER-CHAPTER.trans.txt in each chapter and SPEAKERS.TXT and the like above; others have these.
 TEXT_ENDINGS = (".txt", ".lab", ".textgrid", ".ctm", ".stm", ".csv", ".tsv", ".json", ".srt", ".vtt")
-KALDI_ENDING = ".trans.txt"  # every line of it begins with the id of an utterance
+KALDI = ("text", ".trans.txt")  # the name, or the end of it, of lists whose every line begins with an id
+PARTING = re.compile(r"[\s,;|\"]+")
 
 
 class Texts:
@@ -55,7 +56,8 @@ class Texts:
         mixed, others = self._speech(folder, names)
         for name in names:
             path = folder / name
-            if path.suffix.lower() not in TEXT_ENDINGS or name.startswith(".") or not path.is_file():
+            text = name == KALDI[0] or path.suffix.lower() in TEXT_ENDINGS
+            if not text or name.startswith(".") or not path.is_file():
                 continue
             data = path.read_bytes()
             if self._chosen is not None:
@@ -71,7 +73,7 @@ class Texts:
         if self._chosen is None:
             return set(), set()
         mixed = self._chosen.get(folder, set())
-        return mixed, {name for name in names if Path(name).suffix.lower() in EXTENSIONS} - mixed
+        return mixed, set(filter(is_audio_name, names)) - mixed
 
 
 def _of_mixed(name: str, text: bytes, mixed: set[str], others: set[str]) -> bytes:
@@ -87,12 +89,15 @@ def _of_mixed(name: str, text: bytes, mixed: set[str], others: set[str]) -> byte
             return b""
     if name.lower().endswith(".json"):  # of all, and not in lines
         return b"" if others else text
-    kaldi = name.lower().endswith(KALDI_ENDING)
+    kaldi = name == KALDI[0] or name.lower().endswith(KALDI[1])
+    blank = [one for one in (*other_ids, *others) if PARTING.search(one)]  # their names are parted as lines are
+    odd = re.compile(rf"(?:^|{PARTING.pattern})(?:{'|'.join(map(re.escape, blank)) or '(?!)'})(?:{PARTING.pattern}|$)")
     kept = []
     for line in text.splitlines(keepends=True):
-        fields = [Path(field).name for field in re.split(r"[\s,;|\"]+", os.fsdecode(line)) if field]
+        words = os.fsdecode(line).removeprefix("\ufeff")
+        fields = [Path(field).name for field in PARTING.split(words) if field]
         first = fields[0] if fields else ""
-        foreign = first not in mixed_ids if kaldi else first in other_ids or not others.isdisjoint(fields)
-        if not foreign:
+        named = first in other_ids or not others.isdisjoint(fields) or odd.search(words)
+        if not (first not in mixed_ids if kaldi else named):
             kept.append(line)
     return b"".join(kept)

@@ -11,6 +11,7 @@ from lhotse.cut import Cut
 
 from drsn_audio.audio import AudioError
 from drsn_audio.config import ConfigError, NoiseSource
+from drsn_audio.datasets.cut_parts import recording_of, sound_key
 from drsn_audio.datasets.manifests import AudioStore, ManifestError, read_cuts
 from drsn_audio.datasets.noise_draw import Recording, draw_noise
 from drsn_audio.datasets.noise_names import noise_name
@@ -40,7 +41,7 @@ class NoisePool:
             ManifestError: a manifest that cannot be used or is not one of noise, or no recording is left of a source.
         """
         self.store = store
-        self._levels_db: dict[tuple, float] = {}  # of recordings that were drawn, by source and id
+        self._levels_db: dict[str, float] = {}  # of recordings that were drawn
         self.cuts: dict[str, list[Cut]] = {}
         self._weights = np.array([source.weight for source in sources])
         self._sources: list[dict[str, list[Cut]]] = []
@@ -86,13 +87,17 @@ class NoisePool:
     def _recording(self, cut: Cut) -> Recording:
         """Measured when it is first drawn: the level in an old manifest may be that of an offset."""
         wave = self.store(cut)
-        source = cut.recording.sources[0].source
-        level_db = self._levels_db.get((source, cut.id))
-        if level_db is None:
-            level_db = self._levels_db[source, cut.id] = rms_db(wave)
-        if level_db == -math.inf:
-            raise AudioError(f"{source}: silent noise, which no gain brings to an SNR: leave it out")
-        return Recording(wave, level_db)
+        key = sound_key(cut)
+        if key not in self._levels_db:
+            self._levels_db[key] = rms_db(wave)
+        if self._levels_db[key] == -math.inf:
+            raise AudioError(f"{_place(cut)}: silent noise, which no gain brings to an SNR: leave it out")
+        return Recording(wave, self._levels_db[key])
+
+
+def _place(cut: Cut) -> str:
+    recording = recording_of(cut)
+    return cut.id if recording is None else str(recording.sources[0].source)
 
 
 def noise_source(cut: Cut) -> str:

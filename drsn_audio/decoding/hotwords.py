@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 from drsn_audio.decoding.units import PIECE_SPACE, SPACE, Units
 from drsn_audio.errors import InputError
 from drsn_audio.labels import BLANK
+from drsn_audio.text import to_letters
 
 
 class Hotwords:
@@ -19,7 +20,7 @@ class Hotwords:
 
     Args:
         boosts: phrase -> boost.
-        units: of the model. Phrases for characters and pieces are taken as upper case.
+        units: of the model. Phrases for characters and pieces are written as transcripts are, see `to_letters`.
 
     Raises:
         InputError: a phrase of no words, one the units cannot write, or a boost that is no number.
@@ -35,7 +36,7 @@ class Hotwords:
             if units.kind == "words":
                 words = tuple(label or word for word, label in units.vocabulary.split(phrase))
             else:
-                words = tuple(phrase.upper().split())
+                words = tuple(to_letters(phrase).split())
             if not words or not math.isfinite(boost):
                 raise InputError(f"hotword {phrase!r} with boost {boost}: give WORDS=NUMBER")
             for word in words:

@@ -60,24 +60,29 @@ def run(options: argparse.Namespace) -> int:
             meter.clear()
         if failed is None or session.samples:
             session.end()
-            figures = {"reference": judge(session.events, session.heard_s)} if judge else {}
+            ended = failed is None and stopper.signal is None
+            figures = {"reference": judge(session.events, session.heard_s, ended)} if judge else {}
             summarise({**session.summary(), **losses, **figures}, options)
         if failed is not None:
             raise failed
     return 0 if stopper.signal is None else 128 + stopper.signal
 
 
-def open_reference(options: argparse.Namespace, detector: Any) -> Callable[[Sequence[Event], float], dict[str, Any]]:
-    """What was said, for this `Detector` or `Writer` -> what makes figures of events and of the seconds heard."""
+def open_reference(
+    options: argparse.Namespace, detector: Any
+) -> Callable[[Sequence[Event], float, bool], dict[str, Any]]:
+    """What was said, for this `Detector` or `Writer` -> what makes figures of events, of the seconds heard, and
+    of whether the sound ended there by itself.
+    """
     if isinstance(detector, Writer):
         from drsn_audio.live.said import judge_words, read_said
 
         said = read_said(options.reference, options.source)
-        return lambda events, heard_s: judge_words(events, said, detector.units, heard_s)
+        return lambda events, heard_s, ended: judge_words(events, said, detector.units, heard_s, ended)
     from drsn_audio.live.reference import judge, read_reference
 
     spoken = read_reference(options.reference, options.source)
-    return lambda events, heard_s: judge(events, spoken, detector.keywords, heard_s)
+    return lambda events, heard_s, ended: judge(events, spoken, detector.keywords, heard_s, ended)
 
 
 def listen(options: argparse.Namespace, session: Session, stopper: Stopper, losses: dict[str, float]) -> None:

@@ -7,6 +7,7 @@ import os
 from collections.abc import Collection, Sequence
 from typing import Any
 
+from drsn_audio.audio import is_manifest
 from drsn_audio.errors import InputError
 from drsn_audio.metrics.streaming import (
     ROUNDING_S,
@@ -33,7 +34,7 @@ def read_reference(path: str, sound: str) -> list[Spoken]:
     """
     import scipy.special  # noqa: F401  # which `judge` needs: lacking, it is told before all is heard
 
-    if path.endswith((".jsonl", ".jsonl.gz")):
+    if is_manifest(path):
         return _of_manifest(path, sound)
     spoken = []
     for number, line in enumerate(read_text(path).split("\n"), 1):
@@ -76,15 +77,22 @@ def _of_manifest(path: str, sound: str) -> list[Spoken]:
     return sorted(spoken, key=lambda said: said.start_s)
 
 
+def was_heard(start_s: float, end_s: float, heard_s: float, ended: bool) -> bool:
+    """Return whether a word belongs to the first heard_s seconds. Where the sound ended there by itself, one that began
+    in it does: labels and cues may end a little after the sound.
+    """
+    return start_s < heard_s if ended else end_s <= heard_s + ROUNDING_S
+
+
 def judge(
-    events: Sequence[Event], spoken: Sequence[Spoken], keywords: Collection[str], heard_s: float
+    events: Sequence[Event], spoken: Sequence[Spoken], keywords: Collection[str], heard_s: float, ended: bool = False
 ) -> dict[str, Any]:
-    """Figures of what was heard in the first heard_s seconds, JSON-able; words that ended later do not count.
+    """Figures of what was heard in the first heard_s seconds, JSON-able; other words do not count, see `was_heard`.
 
     None: accuracy without keywords, latencies without hits, `claimed` where so few false alarms show no rate (below
     3 / hours), and all rates where nothing was heard. low, high: of the false alarms an hour, exact, 95 %.
     """
-    heard = [said for said in spoken if said.end_s <= heard_s + ROUNDING_S]
+    heard = [said for said in spoken if was_heard(said.start_s, said.end_s, heard_s, ended)]
     matches = match_events(events, heard, keywords)
     hits, misses, alarms = len(matches.hits), len(matches.misses), len(matches.false_alarms)
     hours = heard_s / 3600

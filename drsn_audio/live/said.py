@@ -6,19 +6,21 @@ import os
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
+from drsn_audio.audio import is_manifest
 from drsn_audio.decoding.subtitles import parse_cues
 from drsn_audio.decoding.units import Units
 from drsn_audio.errors import InputError
-from drsn_audio.metrics.streaming import ROUNDING_S
+from drsn_audio.live.reference import was_heard
 from drsn_audio.metrics.wer import word_errors
 from drsn_audio.streaming.event import Event
 from drsn_audio.text import count_outside, normalise_text, read_text
 
 
 class Said(NamedTuple):
-    """A word, and when it had ended, in seconds from the beginning of the sound; 0 where that is not known."""
+    """A word, and where it is, in seconds from the beginning of the sound; 0 where that is not known."""
 
     word: str
+    start_s: float
     end_s: float
 
 
@@ -33,18 +35,20 @@ def read_said(path: str, sound: str) -> list[Said]:
         InputError: a file that is not there, neither of both, a manifest without the sound, or no word in it.
     """
     word_errors([], [])  # which needs jiwer: lacking, it is told before all is heard
-    said = _of_manifest(path, sound) if path.endswith((".jsonl", ".jsonl.gz")) else _of_text(path)
+    said = _of_manifest(path, sound) if is_manifest(path) else _of_text(path)
     if not said:
         raise InputError(f"{path}: holds no word: name what was said in {sound}")
     return said
 
 
-def judge_words(events: Iterable[Event], said: Sequence[Said], units: Units, heard_s: float) -> dict[str, Any]:
-    """Errors of the words that were written in the first heard_s seconds, JSON-able; words that ended later were not
-    said. What is said is compared as the model can output it at best, see `Units.as_written`. accuracy is 1 - WER; both
-    None where nothing was said.
+def judge_words(
+    events: Iterable[Event], said: Sequence[Said], units: Units, heard_s: float, ended: bool = False
+) -> dict[str, Any]:
+    """Errors of the words that were written in the first heard_s seconds, JSON-able; other words do not count, see
+    `was_heard`. What is said is compared as the model can output it at best, see `Units.as_written`. accuracy is 1 -
+    WER; both None where nothing was said.
     """
-    reference = " ".join(word for word, end_s in said if end_s <= heard_s + ROUNDING_S)
+    reference = " ".join(one.word for one in said if was_heard(one.start_s, one.end_s, heard_s, ended))
     outside = units.outside(reference)
     known: list[list[str]] = [[]] * (len(normalise_text(reference).split()) - len(outside))
     reference = units.as_written(reference)
@@ -72,20 +76,20 @@ def word_lines(figures: dict[str, Any]) -> list[str]:
 
 def _of_text(path: str) -> list[Said]:
     text = read_text(path)
-    if path.endswith((".srt", ".vtt")):
-        return [Said(word, cue.end_s) for cue in parse_cues(text) for word in cue.text.split()]
+    if path.lower().endswith((".srt", ".vtt")):
+        return [Said(word, cue.start_s, cue.end_s) for cue in parse_cues(text) for word in cue.text.split()]
     lines = text.split("\n")
     return [said for line in lines if not line.startswith(("#", "\\")) for said in _of_line(line)]
 
 
 def _of_line(line: str) -> list[Said]:
-    fields, end_s = line.split(), 0.0
+    fields, start_s, end_s = line.split(), 0.0, 0.0
     try:
-        _, end_s = float(fields[0]), float(fields[1])
+        start_s, end_s = float(fields[0]), float(fields[1])
         fields = fields[2:]
     except (ValueError, IndexError):
         pass  # a line of words alone
-    return [Said(word, end_s) for word in fields]
+    return [Said(word, start_s, end_s) for word in fields]
 
 
 def _of_manifest(path: str, sound: str) -> list[Said]:
@@ -114,7 +118,7 @@ def _of_cut(cut: Any) -> list[Said]:
     for part in cut.supervisions:
         items = (part.alignment or {}).get("word")
         if items:
-            said += [Said(item.symbol, cut.start + item.end) for item in items]
+            said += [Said(item.symbol, cut.start + item.start, cut.start + item.end) for item in items]
         else:
-            said += [Said(word, cut.start + part.end) for word in (part.text or "").split()]
+            said += [Said(word, cut.start + part.start, cut.start + part.end) for word in (part.text or "").split()]
     return said

@@ -39,9 +39,9 @@ def plot_before_after(path: str | Path, waves: Mapping[str, np.ndarray], sample_
     for axes, name, power in zip(panels, waves, powers, strict=True):
         power_db = 10 * np.log10(np.maximum(power, TINY))
         image = draw_spectrogram(axes, power_db, duration_s, sample_rate, loudest_db)
-        axes.set_title(name, loc="left", fontweight="bold", parse_math=False)
+        axes.set_title(name, loc="left", fontweight="bold")
     panels[-1].set_xlabel("time (s)")
     panels[-1].set_xlim(0, duration_s)
     figure.colorbar(image, ax=panels, aspect=40, pad=0.01, label="dB re a sine of full scale", extend="min")
-    figure.suptitle(fill(title, 95), parse_math=False)
+    figure.suptitle(fill(title, 95))
     save_figure(figure, path)

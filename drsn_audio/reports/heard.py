@@ -39,13 +39,13 @@ def draw_heard(panels: Mapping[str, np.ndarray], hop_s: float, frontend: str, ti
             panel, cmap="magma", vmin=low, vmax=max(high, low + 1e-6), origin="lower", aspect="auto",
             interpolation="nearest", extent=(0, frames * hop_s, -0.5, bins - 0.5),
         )  # fmt: skip
-        axes.set_title(name, loc="left", fontweight="bold", fontsize=10, parse_math=False)
+        axes.set_title(name, loc="left", fontweight="bold", fontsize=10)
         axes.set_ylabel("bin")
     rows[-1].set_xlabel("time (s)")
     figure.colorbar(
         image, ax=list(rows), aspect=40, pad=0.01, extend="both", label=f"value of the front-end, {frontend}"
     )
-    figure.suptitle(fill(title, 90), fontsize=10, parse_math=False)  # an id may hold dollar signs
+    figure.suptitle(fill(title, 90), fontsize=10)
     return figure
 
 
@@ -73,5 +73,5 @@ def draw_alphas(snr_db: Sequence[float], alphas: Mapping[str, np.ndarray], kind:
     axes.set_axisbelow(True)
     axes.spines[["top", "right"]].set_visible(False)
     axes.legend(loc="center left", bbox_to_anchor=(1, 0.5), frameon=False, fontsize=8, title="block")
-    axes.set_title(fill(title, 80), loc="left", fontsize=10, parse_math=False)
+    axes.set_title(fill(title, 80), loc="left", fontsize=10)
     return figure

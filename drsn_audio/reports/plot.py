@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -135,14 +136,28 @@ def label_snrs(axes: Axes, snrs_db: Sequence[float], level: str) -> None:
 def make_figure(width_in: float, height_in: float) -> Figure:
     """A figure of its own: pyplot, whose settings and open figures are global, is not used.
 
+    Its text stands as it is given, as names of files and noise do: dollar signs begin no formula, bytes that are not
+    UTF-8 and characters that the font lacks are drawn as a mark in their place.
+
     Raises:
         ModuleNotFoundError: matplotlib is not installed.
     """
     try:
         from matplotlib.figure import Figure
+        from matplotlib.text import Text
     except ImportError:
         raise ModuleNotFoundError(f"plots need matplotlib: {install_command('train')}", name="matplotlib") from None
-    return Figure(figsize=(width_in, height_in), layout="constrained")
+
+    class PlainFigure(Figure):
+        def draw(self, renderer: Any) -> None:
+            for text in self.findobj(Text):
+                text.set_parse_math(False)
+                text.set_text(text.get_text().encode(errors="replace").decode())
+            with warnings.catch_warnings():
+                warnings.filterwarnings("ignore", "Glyph .* missing from", UserWarning)
+                super().draw(renderer)
+
+    return PlainFigure(figsize=(width_in, height_in), layout="constrained")
 
 
 def save_figure(figure: Figure, path: str | Path) -> None:

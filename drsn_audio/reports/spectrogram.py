@@ -69,14 +69,14 @@ def plot_mix(
     duration_s = clean.size / sample_rate
     for axes, name, power_db in zip(panels, PANELS, powers_db, strict=True):
         image = draw_spectrogram(axes, power_db, duration_s, sample_rate, loudest_db)
-        axes.set_title(_panel_title(name, levels), loc="left", fontweight="bold", parse_math=False)
+        axes.set_title(_panel_title(name, levels), loc="left", fontweight="bold")
     for axes, wave, text in zip(panels, waves, ("silence", "no noise", "silence"), strict=True):
         if not wave.any():
             axes.text(0.5, 0.5, text, transform=axes.transAxes, ha="center", va="center", color="white", fontsize=12)
     figure.colorbar(image, ax=panels, aspect=40, pad=0.01, label="dB re a sine of full scale", extend="min")
     _draw_levels(below, spectra, duration_s, levels)
     below.set_xlim(0, duration_s)
-    figure.suptitle(fill(title, 95), parse_math=False)  # a file's name may hold dollar signs
+    figure.suptitle(fill(title, 95))
     save_figure(figure, path)
 
 

@@ -116,7 +116,7 @@ def draw_thresholds(blocks: Sequence[BlockPanels], scene: Scene, title: str) -> 
     if timed:
         _bar(grid[-1, 1], MEAN_COLORS, f"{MEANING[kind]}, mean of the channels")
     _bar(grid[-1, -1], ALPHA_COLORS, f"{kind}, mean over time" if timed else MEANING[kind])
-    figure.suptitle(fill(title, round(9 * sum(widths))), parse_math=False, weight="bold")
+    figure.suptitle(fill(title, round(9 * sum(widths))), weight="bold")
     return figure
 
 
@@ -154,7 +154,7 @@ def _draw_spectrogram(axes: Axes, scene: Scene) -> Any:
         if end_s - start_s < 0.99 * (scene.end_s - scene.start_s):  # else there is nothing to point at
             axes.vlines([start_s, end_s], 0, top, color="white", linewidth=0.8, linestyle=":")
             axes.text(
-                (start_s + end_s) / 2, top, text, ha="center", va="top", color="white", fontsize=9, parse_math=False,
+                (start_s + end_s) / 2, top, text, ha="center", va="top", color="white", fontsize=9,
                 clip_on=True, bbox={"facecolor": "black", "alpha": 0.5, "linewidth": 0, "pad": 1},
             )  # fmt: skip
     return image

@@ -6,14 +6,15 @@ import csv
 import io
 import math
 import os
+import unicodedata
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from drsn_audio.audio import EXTENSIONS
+from drsn_audio.audio import is_audio_name, is_manifest
 from drsn_audio.decoding.subtitles import parse_cues
 from drsn_audio.errors import InputError
-from drsn_audio.text import count_outside, parse_transcripts, read_text
+from drsn_audio.text import Transcribed, count_outside, parse_transcripts, read_text
 from drsn_audio.transcribing.inputs import Input
 
 LISTS = (".trans.txt", ".csv", ".tsv")  # a line for each utterance: its id, its text
@@ -31,16 +32,25 @@ class References:
         self.only: str | None = None  # of the one sound
         self._by_id: dict[str, str] = {}
         self._by_place: dict[str, str] = {}
+        self._by_stem: dict[str, str | None] = {}  # None: of several files
         self._parts: dict[str, list[tuple[float, str]]] = {}  # of a file: start and text of each cut of it
 
     def add(self, id: str, text: str, place: str) -> None:
         """Raises InputError where another text has this id."""
-        if self._by_id.setdefault(id, text) != text:
-            raise InputError(f"{place}: the id {id!r} has two texts: name the folder, or the manifest, of one of them")
+        if self._by_id.setdefault(_key(id), text) != text:
+            raise InputError(f"{place}: the id {id!r} has another text, too: keep one, or name the folder of one")
+
+    def add_file(self, name: str, folder: Path, text: str) -> None:
+        """Of a list of files in this folder: by the path, and, where no other file has the same name, by the name."""
+        self.add_place(folder / name, folder, text)
+        stem = _key(Path(name).stem)
+        if self._by_stem.setdefault(stem, text) != text:
+            self._by_stem[stem] = None
 
     def add_place(self, path: Path, folder: Path, text: str) -> None:
-        for place in (path.relative_to(folder), path.resolve()):
-            self._by_place[place.with_suffix("").as_posix()] = text
+        self._by_place[_key(path.resolve().with_suffix(""))] = text
+        if path.is_relative_to(folder):
+            self._by_place[_key(path.relative_to(folder).with_suffix(""))] = text
 
     def add_part(self, path: str, start_s: float, text: str) -> None:
         self._parts.setdefault(os.path.realpath(path), []).append((start_s, text))
@@ -50,12 +60,19 @@ class References:
         if self.only is not None:
             return self.only
         if given.cut:
-            return self._by_id.get(given.id)
+            return self._by_id.get(_key(given.id))
         for place in (given.path.resolve(), given.relative):
-            if (text := self._by_place.get(place.with_suffix("").as_posix())) is not None:
+            if (text := self._by_place.get(_key(place.with_suffix("")))) is not None:
                 return text
-        parts = self._parts.get(os.path.realpath(given.path))
-        return " ".join(text for _, text in sorted(parts)) if parts else self._by_id.get(given.path.stem)
+        if parts := self._parts.get(os.path.realpath(given.path)):
+            return " ".join(text for _, text in sorted(parts))
+        stem = _key(given.path.stem)
+        return self._by_id.get(stem, self._by_stem.get(stem))
+
+
+def _key(name: str | Path) -> str:
+    """An id or a path as it is looked up: some file systems take accents apart."""
+    return unicodedata.normalize("NFC", name.as_posix() if isinstance(name, Path) else name)
 
 
 def read_references(place: str, sounds: Sequence[str]) -> References:
@@ -67,7 +84,7 @@ def read_references(place: str, sounds: Sequence[str]) -> References:
         InputError: nothing there, or no text in it; a file that is not UTF-8; one text for several sounds.
     """
     found = References()
-    if place.endswith((".jsonl", ".jsonl.gz")):
+    if is_manifest(place):
         _read_manifest(place, found)
     elif os.path.isdir(place):
         for path in _texts(Path(place)):
@@ -103,45 +120,51 @@ def _texts(folder: Path) -> Iterator[Path]:
 
     for parent, folders, names in os.walk(folder, onerror=closed):
         folders.sort()
-        yield from (Path(parent, name) for name in sorted(names) if name.endswith(".txt"))
+        yield from (Path(parent, name) for name in sorted(names) if name.lower().endswith(".txt"))
 
 
 def _read_file(path: Path, folder: Path, found: References) -> None:
     found.files.add(path.resolve())
     if is_list(path):
-        for id, text in _lines(path):
-            found.add(id, text, str(path))
-            if Path(id).suffix.lower() in EXTENSIONS:  # of a list of files
-                found.add(Path(id).stem, text, str(path))
+        for number, id, text in _lines(path):
+            if not id:
+                raise InputError(f"{path}, line {number}: has no id: name the utterance, or remove the line")
+            found.add(id, text, f"{path}, line {number}")
+            if is_audio_name(id):
+                found.add_file(id, folder, text)
     else:
         found.add_place(path, folder, _text(path))
 
 
 def is_list(path: str | Path) -> bool:
     """Whether a file is a list of ids and texts: .trans.txt, .csv, .tsv, or Kaldi's, which is called "text"."""
-    return Path(path).name == "text" or str(path).endswith(LISTS)
+    return Path(path).name == "text" or str(path).lower().endswith(LISTS)
 
 
-def _lines(path: Path) -> Iterator[tuple[str, str]]:
-    """Yield ids and texts of a list. Raises InputError for a .csv without columns of both."""
-    text = read_text(path)
-    if path.suffix in (".csv", ".tsv"):
-        table = csv.DictReader(io.StringIO(text), delimiter="," if path.suffix == ".csv" else "\t")
+def _lines(path: Path) -> Iterator[Transcribed]:
+    """Yield the lines of a list. Raises InputError for a .csv without columns of both, or with quotes left open."""
+    text, ending = read_text(path), path.suffix.lower()
+    if ending in (".csv", ".tsv"):
+        quoting, delimiter = (csv.QUOTE_MINIMAL, ",") if ending == ".csv" else (csv.QUOTE_NONE, "\t")
+        table = csv.DictReader(io.StringIO(text), delimiter=delimiter, quoting=quoting, strict=True)
         names = {(name or "").strip().lower(): name for name in table.fieldnames or ()}
         id, said = (next((names[one] for one in of if one in names), None) for of in (ID_COLUMNS, TEXT_COLUMNS))
         if id is not None and said is not None:
-            yield from (((row[id] or "").strip(), row[said] or "") for row in table)
+            try:
+                yield from (Transcribed(table.line_num, (row[id] or "").strip(), row[said] or "") for row in table)
+            except csv.Error as error:
+                raise InputError(f"{path}, line {table.line_num}: {error}: check its quotation marks") from None
             return
-        if path.suffix == ".csv":
+        if ending == ".csv":
             wanted = f"{' | '.join(ID_COLUMNS)} and {' | '.join(TEXT_COLUMNS)}"
             raise InputError(f"{path}: no columns of ids and of texts: name them in its first line ({wanted})")
-    yield from ((line.id, line.text) for line in parse_transcripts(text))
+    yield from parse_transcripts(text)
 
 
 def _text(path: Path) -> str:
     """Return the text of one sound, of subtitles without their times."""
     text = read_text(path)
-    return " ".join(cue.text for cue in parse_cues(text)) if path.suffix in (".srt", ".vtt") else text
+    return " ".join(cue.text for cue in parse_cues(text)) if path.suffix.lower() in (".srt", ".vtt") else text
 
 
 class Score:

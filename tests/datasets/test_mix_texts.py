@@ -82,3 +82,23 @@ def test_two_files_of_one_name_share_their_text(inputs, tmp_path):
     (folder / "a.txt").write_text("words")
     mix_files(folder / "a.wav", inputs.noise, [5, 0], tmp_path / "out", progress=False)
     assert (tmp_path / "out/hall/5dB/a.txt").read_text() == "words"
+
+
+def test_lists_of_other_makes(inputs, tmp_path):
+    """Kaldi's "text", a byte order mark, blanks in names, neighbours that ffmpeg reads."""
+    folder = tmp_path / "speech"
+    folder.mkdir()
+    for name in ("my word.wav", "other word.wav"):
+        sf.write(folder / name, 0.1 * np.random.default_rng(0).standard_normal(8000), 16000)
+    (folder / "third.m4a").touch()
+    (folder / "third.txt").write_text("words")
+    (folder / "list.csv").write_text("my word.wav,left\nother word.wav,right\nthird.m4a,up\n")
+    (folder / "all.trans.txt").write_bytes(b"\xef\xbb\xbfu1 LEFT\r\nu2 RIGHT\r\n")
+    (folder / "text").write_text("u1 LEFT\nu2 RIGHT\n")
+    mix_files(folder / "my word.wav", inputs.noise, [5], tmp_path / "out", progress=False)
+    assert {path.name for path in (tmp_path / "out/hall/5dB").iterdir()} == {"my word.flac", "list.csv"}
+    assert (tmp_path / "out/hall/5dB/list.csv").read_text() == "my word.wav,left\n"
+    (folder / "my word.wav").rename(folder / "u1.wav")
+    mix_files(folder / "u1.wav", inputs.noise, [5], tmp_path / "out1", progress=False)
+    assert (tmp_path / "out1/hall/5dB/all.trans.txt").read_bytes() == b"\xef\xbb\xbfu1 LEFT\r\n"
+    assert (tmp_path / "out1/hall/5dB/text").read_text() == "u1 LEFT\n"

@@ -7,11 +7,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile as sf
+from lhotse import CutSet
 
 from drsn_audio.config import ConfigError, NoiseSource
 from drsn_audio.corpora.cuts import NoiseFile
 from drsn_audio.corpora.prepare import prepare
-from drsn_audio.datasets.manifests import AudioStore, ManifestError
+from drsn_audio.datasets.manifests import AudioStore, ManifestError, read_cuts
 from drsn_audio.datasets.noise_pool import NoisePool
 from drsn_audio.noise.level import rms_db
 from drsn_audio.noise.segment import loop
@@ -171,3 +172,33 @@ def test_a_manifest_without_a_level(task, tmp_path):
     (tmp_path / "n.jsonl").write_text(json.dumps(cut) + "\n")
     with pytest.raises(ManifestError, match="machinery1 carries no rms_db"):
         NoisePool([NoiseSource(str(tmp_path / "n.jsonl"))], AudioStore(RATE))
+
+
+def test_parts_of_one_file_have_levels_of_their_own(tmp_path):
+    """Though two manifests give them one id."""
+    wave = np.concatenate([hiss(RATE), 0.001 * hiss(RATE)])
+    sf.write(tmp_path / "a.wav", wave, RATE, subtype="FLOAT")
+    sources = []
+    for number in (0, 1):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        file = NoiseFile("a", tmp_path / "a.wav", f"kind{number}", noise_class="hum", source="a", fold=1)
+        cut = read_cuts([prepare("noise", folder, noise=[file], progress=False).manifests["noise"]])[0]
+        CutSet.from_cuts([cut.truncate(offset=number, duration=1.0, preserve_id=True)]).to_file(folder / "n.jsonl.gz")
+        sources.append(NoiseSource(str(folder / "n.jsonl.gz")))
+    pool = NoisePool(sources, AudioStore(RATE))
+    for number, level_db in enumerate((-20, -80)):
+        wave = pool.draw(RATE // 2, np.random.default_rng(0), kind=f"kind{number}").wave
+        assert rms_db(wave) == pytest.approx(level_db, abs=1)
+        assert pool._recording(pool.cuts[f"kind{number}"][0]).level_db == pytest.approx(level_db, abs=1)
+
+
+def test_a_padded_recording_is_noise_like_another(tmp_path):
+    sf.write(tmp_path / "a.wav", hiss(RATE), RATE, subtype="FLOAT")
+    file = NoiseFile("a", tmp_path / "a.wav", "street", noise_class="hum", source="a", fold=1)
+    cut = read_cuts([prepare("noise", tmp_path, noise=[file], progress=False).manifests["noise"]])[0]
+    padded = cut.pad(duration=2.0, preserve_id=True)
+    padded.tracks[0].cut.custom = cut.custom
+    CutSet.from_cuts([padded]).to_file(tmp_path / "padded.jsonl.gz")
+    pool = NoisePool([NoiseSource(str(tmp_path / "padded.jsonl.gz"))], AudioStore(RATE))
+    assert pool.draw(RATE // 2, np.random.default_rng(0)).source == "hum/a"

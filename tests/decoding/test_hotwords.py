@@ -135,6 +135,11 @@ def test_what_is_no_hotword(units, boosts, message):
         Hotwords(boosts, units)
 
 
+def test_hotwords_are_written_as_transcripts_are():
+    for given, written in (("don\u2019t", ("DON'T",)), ("Well-known caf\u00e9!", ("WELL", "KNOWN", "CAFE"))):
+        assert Hotwords({given: 1.0}, LETTERS).ended(written) == 1.0
+
+
 def test_hotwords_of_a_command_line():
     assert parse_hotwords(["TURN LEFT=3", "go=-0.5"]) == {"TURN LEFT": 3.0, "go": -0.5}
     for wrong in ("go", "go=much", "3", "=3"):

@@ -104,6 +104,13 @@ def test_words_that_had_not_ended_when_it_was_stopped_do_not_count():
     assert judge([event("on", 1.6)], spoken, ["on"], 5.5)["misses"] == 1
 
 
+def test_where_the_sound_ended_by_itself_words_that_began_in_it_count():
+    """Labels and cues end a little after the sound."""
+    spoken = [Spoken("on", 1.0, 1.5), Spoken("on", 5.0, 6.5), Spoken("on", 5.5, 6.0)]
+    figures = judge([event("on", 1.6), event("on", 5.4)], spoken, ["on"], 5.4, ended=True)
+    assert (figures["hits"], figures["misses"], figures["false_alarms"]) == (2, 0, 0)
+
+
 def test_little_sound_claims_no_rate():
     figures = judge([], [], ["on"], 360.0)
     assert (figures["accuracy"], figures["claimed"], figures["latency_p95_s"]) == (None, None, None)

@@ -25,7 +25,8 @@ def test_text_with_and_without_times(tmp_path):
         "\ufeff# said by eve\n1.0\t1.5\topen gate\n\\\t300.0\t3400.0\n\non and  off\n2.5 2.9 Off\n", encoding="utf-8"
     )
     assert read_said(str(path), "a.wav") == [
-        Said("open", 1.5), Said("gate", 1.5), Said("on", 0), Said("and", 0), Said("off", 0), Said("Off", 2.9),
+        Said("open", 1.0, 1.5), Said("gate", 1.0, 1.5), Said("on", 0, 0), Said("and", 0, 0), Said("off", 0, 0),
+        Said("Off", 2.5, 2.9),
     ]  # fmt: skip
 
 
@@ -68,9 +69,9 @@ def test_a_manifest_knows_words_and_where_they_end(tmp_path, monkeypatch):
     path = manifest_of(tmp_path, ("a", 5.0, [plain]), ("b", 0.0, [plain]), ("a", 0.0, [ALIGNED]))
     monkeypatch.chdir(tmp_path / "audio")
     said = read_said(path, "a.flac")
-    assert said == [Said("on", 0.8), Said("off", 1.75), Said("off", 8.0), Said("on", 8.0)]
+    assert said == [Said("on", 0.5, 0.8), Said("off", 1.5, 1.75), Said("off", 6.0, 8.0), Said("on", 6.0, 8.0)]
     (tmp_path / "link.flac").symlink_to(tmp_path / "audio" / "b.flac")
-    assert [word for word, _ in read_said(path, str(tmp_path / "link.flac"))] == ["off", "on"]
+    assert [one.word for one in read_said(path, str(tmp_path / "link.flac"))] == ["off", "on"]
 
 
 def test_what_a_manifest_does_not_know(tmp_path):
@@ -83,7 +84,7 @@ def test_what_a_manifest_does_not_know(tmp_path):
 
 def test_figures_by_hand():
     """Of five words one is left out; "lamp" is none of the model's, and unknown; two are inserted."""
-    said = [Said(word, 1.0) for word in ("on", "Off", "on", "lamp", "off")]
+    said = [Said(word, 0.5, 1.0) for word in ("on", "Off", "on", "lamp", "off")]
     events = [*final("on"), Event("partial", "off", 0.9, 0, 1, 1), *final("on", "unknown", "off", "off", "on")]
     figures = judge_words(events, said, WORDS, 10.0)
     assert figures == {
@@ -95,19 +96,21 @@ def test_figures_by_hand():
 
 
 def test_other_words_are_unknown_to_a_model_of_words_alone():
-    assert judge_words(final("unknown"), [Said("lamp", 0)], WORDS, 1.0)["wer"] == 0
-    assert judge_words(final("unknown"), [Said("lamp", 0)], LETTERS, 1.0)["wer"] == 1
-    assert judge_words(final("NO", "NOON"), [Said("no", 0), Said("Noon", 0)], LETTERS, 1.0)["wer"] == 0
+    assert judge_words(final("unknown"), [Said("lamp", 0, 0)], WORDS, 1.0)["wer"] == 0
+    assert judge_words(final("unknown"), [Said("lamp", 0, 0)], LETTERS, 1.0)["wer"] == 1
+    assert judge_words(final("NO", "NOON"), [Said("no", 0, 0), Said("Noon", 0, 0)], LETTERS, 1.0)["wer"] == 0
 
 
 def test_words_that_had_not_ended_when_it_was_stopped_do_not_count():
-    said = [Said("on", 0), Said("on", 1.5), Said("off", 5.5)]
+    said = [Said("on", 0, 0), Said("on", 1.2, 1.5), Said("off", 5.2, 5.5)]
     assert judge_words(final("on", "on"), said, WORDS, 5.4)["accuracy"] == 1
+    assert judge_words(final("on", "on"), said, WORDS, 5.4, ended=True)["deletions"] == 1  # it ended by itself
+    assert judge_words(final("on", "on"), said, WORDS, 5.2, ended=True)["accuracy"] == 1
     assert judge_words(final("on", "on"), said, WORDS, 5.5)["deletions"] == 1
 
 
 def test_where_nothing_was_said_there_is_no_rate():
-    figures = judge_words(final("on"), [Said("off", 5.0)], WORDS, 1.0)
+    figures = judge_words(final("on"), [Said("off", 4.5, 5.0)], WORDS, 1.0)
     assert (figures["wer"], figures["accuracy"], figures["insertions"]) == (None, None, 1)
     assert word_lines(figures) == ["no word was said; 1 inserted"]
     assert json.loads(json.dumps(figures)) == figures

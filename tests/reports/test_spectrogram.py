@@ -153,7 +153,7 @@ def test_the_file_is_a_picture_and_nothing_is_left_beside_it(ending, tmp_path):
     before = dict(rcParams)
     path = tmp_path / "new" / f"mix.{ending}"
     # Dollar signs are no formulas; a name may be long.
-    plot_mix(path, tone(1000, 0.1), tone(2000, 0.1), tone(1000, 0.1), RATE, "$a_b$ x/" * 40, {"SNR": 0.0})
+    plot_mix(path, tone(1000, 0.1), tone(2000, 0.1), tone(1000, 0.1), RATE, "$a_b$ \udcff \u65e5/" * 30, {"SNR": 0.0})
     start = {"png": b"\x89PNG", "svg": b"<?xml", "pdf": b"%PDF"}[ending]
     assert path.read_bytes().startswith(start)
     assert list(path.parent.iterdir()) == [path]

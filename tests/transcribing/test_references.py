@@ -48,7 +48,7 @@ def test_a_text_beside_the_sound(sounds, tmp_path):
 def test_an_utterance_of_two_texts(tmp_path):
     for number in (1, 2):
         (tmp_path / f"{number}.trans.txt").write_text(f"1-2-0003 TEXT {number}")
-    with pytest.raises(InputError, match=r"2\.trans\.txt: the id '1-2-0003' has two texts"):
+    with pytest.raises(InputError, match=r"2\.trans\.txt: the id '1-2-0003' has another text"):
         read_references(str(tmp_path), [])
 
 
@@ -96,6 +96,8 @@ def test_a_manifest_by_id_and_by_file(sounds, tmp_path):
         ("x.tsv", "a\tone  two\n1-2-0003\tTHREE\n"),
         ("x.tsv", "client\tpath\tsentence\n7\tin/a.wav\tone  two\n7\tdeep/1-2-0003.flac\tTHREE\n"),
         ("x.csv", '\ufeffID,Text\r\na,"one  two"\r\n1-2-0003,THREE\r\n'),
+        ("X.CSV", "id,text\na,one  two\n1-2-0003,THREE\n"),
+        ("x.csv", "file,text\nin/deep/1-2-0003.flac,THREE\nelse/1-2-0003.m4a,FOUR\na.m4a,one  two\n"),
     ],
 )
 def test_lists_of_ids_and_texts(sounds, tmp_path, name, content):
@@ -109,6 +111,28 @@ def test_a_table_without_columns_of_ids_and_texts(tmp_path):
     (tmp_path / "a.csv").write_text("a,one two\n")
     with pytest.raises(InputError, match=r"a\.csv: no columns"):
         read_references(str(tmp_path / "a.csv"), ["a.wav"])
+
+
+def test_quotation_marks_swallow_no_lines(sounds, tmp_path):
+    (tmp_path / "x.tsv").write_text('id\ttext\na\t"one two\n1-2-0003\tTHREE"\n')
+    found = read_references(str(tmp_path / "x.tsv"), [])
+    assert found.of(sounds["a.wav"]) == '"one two'
+    (tmp_path / "x.csv").write_text('id,text\na,"one two\n1-2-0003,THREE\n')
+    with pytest.raises(InputError, match=r"x\.csv, line 3"):
+        read_references(str(tmp_path / "x.csv"), [])
+
+
+def test_a_line_without_an_id(tmp_path):
+    (tmp_path / "x.csv").write_text("id,text\na,one\n,two\n")
+    with pytest.raises(InputError, match=r"x\.csv, line 3: has no id"):
+        read_references(str(tmp_path / "x.csv"), [])
+
+
+def test_accents_may_be_taken_apart(sounds, tmp_path):
+    (tmp_path / "x.tsv").write_text("id\ttext\ncaf\u00e9\tone\n", encoding="utf-8")
+    found = read_references(str(tmp_path / "x.tsv"), [])
+    path = sounds["a.wav"].path.with_name("cafe\u0301.wav")
+    assert found.of(sounds["a.wav"]._replace(path=path, relative=Path(path.name))) == "one"
 
 
 def test_an_id_without_a_text_was_silent(sounds, tmp_path):
@@ -130,7 +154,9 @@ def test_an_id_without_a_text_was_silent(sounds, tmp_path):
         ),
     ],
 )
-def test_subtitles(sounds, tmp_path, name, content):
+@pytest.mark.parametrize("change", [str.lower, str.upper])
+def test_subtitles(sounds, tmp_path, name, content, change):
+    name = change(name)
     (tmp_path / name).write_text(content, newline="")
     assert read_references(str(tmp_path / name), [str(sounds["a.wav"].path)]).of(sounds["a.wav"]) == "Left, stop 1 & 2"
 
