@@ -96,7 +96,7 @@ def test_lists_of_other_makes(inputs, tmp_path):
     (folder / "all.trans.txt").write_bytes(b"\xef\xbb\xbfu1 LEFT\r\nu2 RIGHT\r\n")
     (folder / "text").write_text("u1 LEFT\nu2 RIGHT\n")
     mix_files(folder / "my word.wav", inputs.noise, [5], tmp_path / "out", progress=False)
-    assert {path.name for path in (tmp_path / "out/hall/5dB").iterdir()} == {"my word.flac", "list.csv"}
+    assert {path.name for path in (tmp_path / "out/hall/5dB").iterdir()} == {"my word.wav", "list.csv"}
     assert (tmp_path / "out/hall/5dB/list.csv").read_text() == "my word.wav,left\n"
     (folder / "my word.wav").rename(folder / "u1.wav")
     mix_files(folder / "u1.wav", inputs.noise, [5], tmp_path / "out1", progress=False)
