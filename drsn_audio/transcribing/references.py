@@ -145,8 +145,11 @@ def _lines(path: Path) -> Iterator[Transcribed]:
     """Yield the lines of a list. Raises InputError for a .csv without columns of both, or with quotes left open."""
     text, ending = read_text(path), path.suffix.lower()
     if ending in (".csv", ".tsv"):
-        quoting, delimiter = (csv.QUOTE_MINIMAL, ",") if ending == ".csv" else (csv.QUOTE_NONE, "\t")
-        table = csv.DictReader(io.StringIO(text), delimiter=delimiter, quoting=quoting, strict=True)
+        lines = io.StringIO(text)
+        if ending == ".csv":
+            table = csv.DictReader(lines, strict=True)
+        else:
+            table = csv.DictReader(lines, delimiter="\t", quoting=csv.QUOTE_NONE)
         names = {(name or "").strip().lower(): name for name in table.fieldnames or ()}
         id, said = (next((names[one] for one in of if one in names), None) for of in (ID_COLUMNS, TEXT_COLUMNS))
         if id is not None and said is not None:

@@ -86,6 +86,17 @@ def test_an_offset_does_not_hold_the_gain_down():
     assert level_db(last_word(with_offset)) == pytest.approx(PEAK_DB, abs=2)
 
 
+@pytest.mark.parametrize("clip", [False, True])
+@pytest.mark.parametrize("offset", [0.05, -0.2])
+def test_an_offset_is_not_raised(clip, offset):
+    """A gain that changes would make steps of it, louder than the words."""
+    wave = words(-60.0, -90.0)
+    law = CLIPS_DB if clip else RECOGNITION_DB
+    made, wanted = raised(wave + np.float32(offset), law, clip) - np.float32(offset), raised(wave, law, clip)
+    assert level_db(wanted) > level_db(wave) + 5
+    assert level_db(made - wanted) < level_db(wanted) - 25
+
+
 @LAWS
 @pytest.mark.parametrize("blocks", [1, 7, 40])
 def test_a_stream_is_raised_as_the_whole(law, blocks):
