@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import io
 import os
+import re
 import tempfile
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -115,8 +116,7 @@ class AudioReader:
     def part(self, start: int, frames: int | None = None) -> np.ndarray:
         """So many samples from `start` on, or all of them, as they are: float32 [N, channels]; asked for once."""
         file = self._file.whole if isinstance(self._file, LinkedFile) else self._file
-        # Up to its end, only reading it tells where that is.
-        if frames is not None and isinstance(file, sf.SoundFile) and (start <= 0 or file.seekable()):
+        if frames is not None and isinstance(file, sf.SoundFile) and (start <= 0 or _seeks(file)):
             if start > 0:  # after it, MP3 has other last bits
                 file.seek(min(start, file.frames))
             return file.read(frames, dtype="float32", always_2d=True)
@@ -148,6 +148,11 @@ class AudioReader:
                 raise AudioError(f"{self.path}: holds NaN or infinite samples, at {bad:.3f} s: repair or re-export it")
             at += len(block)
             yield block
+
+
+def _seeks(file: sf.SoundFile) -> bool:
+    """Whether seeking comes to where reading does; in an Opus stream cut from a longer one it comes 6.5 ms later."""
+    return file.seekable() and not re.search(r"Granule pos offset *: *[1-9]", file.extra_info)
 
 
 def _open(path: Path) -> sf.SoundFile | LinkedFile | FfmpegFile:
