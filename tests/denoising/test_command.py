@@ -258,6 +258,8 @@ def test_nothing_is_written_over_that_is_to_be_heard(cli, open_gains, tmp_path):
     for arguments, reason in (
         ([given, "-o", given], "would replace the sound"),
         ([given, "-o", given.parent], "would replace the sound"),
+        ([given, "-o", given.parent / "new" / ".." / "a.wav"], "would replace the sound"),
+        ([other, given, "-o", given.parent / "new" / ".."], "would replace the sound"),
         ([other, given, "-o", given.parent], "would replace the sound"),
         ([given.parent, "-o", given.parent], "would be written over"),
         ([f"{given.parent}/*.wav", "-o", given.parent], "would replace the sound"),
