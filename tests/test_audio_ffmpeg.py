@@ -77,6 +77,28 @@ def test_joined_files_are_one_sound(tmp_path, name):
 
 
 @needs_ffmpeg
+@pytest.mark.parametrize("name", ["a.wv", "a.tta", "a.ac3", "a.aac"])
+def test_tags_are_no_damage(tmp_path, name):
+    data, path = encode(tmp_path / name), tmp_path / name
+    alone = read(path)
+    item = (3).to_bytes(4, "little") + bytes(4) + b"Title\0abc"
+    head, foot = (
+        b"".join([b"APETAGEX", *(n.to_bytes(4, "little") for n in (2000, len(item) + 32, 1, flags)), bytes(8)])
+        for flags in (0xA0000000, 0x80000000)
+    )
+    for tags in (head + item + foot, b"TAG" + bytes(125), head + item + foot + b"TAG" + bytes(125)):
+        path.write_bytes(data + tags)
+        np.testing.assert_array_equal(read(path), alone)
+
+
+@needs_ffmpeg
+def test_aac_from_amid_a_frame_on(tmp_path):
+    data = encode(tmp_path / "a.aac", 2.0)
+    (tmp_path / "a.aac").write_bytes(data[100:])
+    assert len(read(tmp_path / "a.aac")) == pytest.approx(2 * RATE, abs=0.2 * RATE)
+
+
+@needs_ffmpeg
 def test_later_parts_become_like_the_first(tmp_path):
     data = encode(tmp_path / "a.m4a")
     other = encode(tmp_path / "b.m4a", rate=44100, channels=2)

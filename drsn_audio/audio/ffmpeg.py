@@ -66,13 +66,14 @@ class FfmpegFile:
             raise AudioError(f"{path}: libsndfile does not read {path.suffix or 'this'}: {HOW.format(path.name)}")
         self.path, self.format, self.subtype = path, path.suffix[1:].upper(), ""
         self._program, self._parts, self._frames = program, find_parts(path), 0
+        self.samplerate, self.channels = 0, 0
         self._messages = tempfile.TemporaryFile()  # noqa: SIM115 - a pipe would fill up
         self._start()
 
     def _start(self) -> None:
         """Start to decode the next part."""
         self._part, self._before = self._parts.pop(0), self._frames
-        like_first = ("-ar", str(self.samplerate), "-ac", str(self.channels)) if self._frames else ()
+        like_first = ("-ar", str(self.samplerate), "-ac", str(self.channels)) if self.samplerate else ()
         self._process = subprocess.Popen(
             self._command("error", *RESTAMPED, *like_first, "-f", "au", "-c:a", "pcm_f32be", "-"),
             stdin=subprocess.DEVNULL,
@@ -89,7 +90,7 @@ class FfmpegFile:
         start, end = self._part
         source = b"file:" + os.fsencode(self.path)  # never an option, nor another protocol
         protocols = "file,pipe"
-        if start or self._parts:
+        if self._part != (0, os.path.getsize(self.path)):
             source, protocols = b"subfile,,start,%d,end,%d,,:%b" % (start, end, source), "file,pipe,subfile"
         return [self._program, "-v", level, "-protocol_whitelist", protocols, *BEFORE, "-i", source, *SOUND, *after]
 

@@ -8,7 +8,7 @@ import struct
 from collections.abc import Iterator
 from pathlib import Path
 
-from drsn_audio.audio.links import Window, skip_id3
+from drsn_audio.audio.links import Window, _without_tags, skip_id3
 
 INITIAL = re.escape(bytes(flags for flags in range(256) if flags & 8))  # the first block of those of all channels
 # What a file begins with -> what each one that was joined to it begins with, too.
@@ -21,19 +21,35 @@ BEGINNINGS = {
     b"MPCK": re.compile(rb"MPCKSH"),
     b"#!AM": re.compile(rb"#!AMR(-WB)?\n"),
 }
+ADTS = re.compile(rb"\xff[\xf0\xf1\xf8\xf9][\x40-\x7f]")  # of AAC LC
+MOST_ADTS = 1 << 13  # bytes of a frame
 
 
 def find_parts(path: Path) -> list[tuple[int, int]]:
-    """Where each of the files that a file is made of begins and ends, in bytes."""
+    """Where each of the files that a file is made of begins and ends, in bytes, without tags at its end."""
     with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
-        first = skip_id3(Window(file, len(data)), 0)
+        window = Window(file, len(data))
+        first, end = skip_id3(window, 0), _without_tags(window)
         if data[4:8] == b"ftyp":
             starts = list(_movies(data))
         elif beginning := BEGINNINGS.get(data[first : first + 4]):
             starts = [match.start() for match in beginning.finditer(data, first)]
         else:
             starts = []
-        return list(zip([0, *starts[1:]], [*starts[1:], len(data)], strict=True))
+        return list(zip([_first_frame(data, first), *starts[1:]], [*starts[1:], end], strict=True))
+
+
+def _first_frame(data: mmap.mmap, position: int) -> int:
+    """Where the first of three frames of AAC comes; 0 where none do: streams are recorded from amid a frame on."""
+    for match in ADTS.finditer(data[position : position + MOST_ADTS]):
+        at, head = position + match.start(), match[0]
+        for _ in range(2):
+            at += int.from_bytes(data[at + 3 : at + 6], "big") >> 5 & 0x1FFF
+            if data[at : at + 3] != head:
+                break
+        else:
+            return position + match.start()
+    return 0
 
 
 def _movies(data: mmap.mmap) -> Iterator[int]:
