@@ -26,6 +26,7 @@ from drsn_audio.live.options import add_options
 from drsn_audio.live.options import check_options as check_stream
 from drsn_audio.processes import here, is_beside_main, single_by_mistake
 from drsn_audio.reports import runs_command
+from drsn_audio.signals import ended_by_signals
 from drsn_audio.transcribing import options as transcribing
 
 EXTRAS = {  # library -> the extra that has it
@@ -89,7 +90,8 @@ def guarded(command: Callable[[], int | None], quiet: bool = False) -> int:
         log.warning("accelerate launch --cpu starts one process, however many are asked for: use torchrun")
     beside_main = is_beside_main(os.environ)
     try:
-        status = command() or 0
+        with ended_by_signals():
+            status = command() or 0
         sys.stdout.flush()
         return status
     except BrokenPipeError:  # e.g. | head

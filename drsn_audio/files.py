@@ -15,6 +15,14 @@ def open_mode() -> int:
     return 0o666 & ~_UMASK
 
 
+def same_file(one: str | Path, other: str | Path) -> bool:
+    """Whether two paths are one file that is there, also by a folder that is yet to be made: new/../a.wav is a.wav."""
+    try:
+        return os.path.samefile(os.path.realpath(one), os.path.realpath(other))
+    except OSError:  # one of them is not there
+        return False
+
+
 def write_whole(path: Path, data: bytes, spare: Path | None = None, sync: bool = False) -> None:
     """Write a file under another name and rename it, so that it is the old one or the new one, never half of it.
 

@@ -67,6 +67,39 @@ def test_what_is_torn_gives_what_it_holds_or_says_where_it_ends(tmp_path, name, 
     assert not reason or reason.startswith((f"{path}: not audio that libsndfile can read", f"{path}: holds no samples"))
 
 
+def vbr_mp3(path):
+    """Without the frame that says how long it is."""
+    sf.write(path, noise(3 * RATE), RATE, bitrate_mode="VARIABLE", compression_level=0.2)
+    data = path.read_bytes()
+    second = data.find(data[:2], max(data.find(b"Xing"), data.find(b"Info")))
+    path.write_bytes(data[second:])
+
+
+def gsm_wav(path):
+    sf.write(path, noise(3 * RATE), RATE, subtype="GSM610")
+
+
+def part_of_opus_stream(path):
+    """The two pages of headers, and pages from the middle on, each of which says where it was in the stream."""
+    sf.write(path, noise(4 * RATE), RATE, format="OGG", subtype="OPUS")
+    first, second, *others = [b"OggS" + page for page in path.read_bytes().split(b"OggS")[1:]]
+    path.write_bytes(first + second + b"".join(others[len(others) // 2 :]))
+
+
+@pytest.mark.parametrize(("name", "make"), [("a.mp3", vbr_mp3), ("a.wav", gsm_wav), ("a.opus", part_of_opus_stream)])
+def test_parts_are_of_the_whole(tmp_path, name, make):
+    make(tmp_path / name)
+    with AudioReader(tmp_path / name) as reader:
+        whole = np.concatenate([*reader.frames()])
+    assert len(whole) > RATE
+    for start, frames in ((0, None), (0, 4000), (9000, None), (9000, 4000)):
+        with AudioReader(tmp_path / name) as reader:
+            part = reader.part(start, frames)
+        expected = whole[start:] if frames is None else whole[start : start + frames]
+        assert part.shape == expected.shape
+        assert np.corrcoef(part[1500:, 0], expected[1500:, 0])[0, 1] > 0.9999  # where seeking begins, MP3 differs
+
+
 def peak_bytes(path):
     tracemalloc.start()
     with AudioReader(path) as reader:

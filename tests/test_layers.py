@@ -15,7 +15,7 @@ LAYERS = (
     ("_version", "downmix", "errors", "extras", "files", "labels", "presets", "pretrained"),
     (
         *("config", "audio", "forking", "hub", "memory", "overlap", "processes", "progress", "projection"),
-        *("smoothing", "text"),
+        *("signals", "smoothing", "text"),
     ),
     ("nn", "frontends", "noise", "metrics", "decoding", "hearing", "journal", "model_sources"),
     ("models", "corpora", "checks"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import io
 import os
+import re
 import tempfile
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -44,7 +45,6 @@ __all__ = [
 ]
 
 BLOCK_VALUES = 1 << 18  # values of all channels that are read at once: 1 MB
-FLAC_IN_OGG = b"\x7fFLAC"  # in the first page: libsndfile opens few such files
 LOWEST_RATE = 1000  # Hz; from a header that says 1 Hz, resampling would make 16,000 samples of each
 
 
@@ -116,10 +116,10 @@ class AudioReader:
     def part(self, start: int, frames: int | None = None) -> np.ndarray:
         """So many samples from `start` on, or all of them, as they are: float32 [N, channels]; asked for once."""
         file = self._file.whole if isinstance(self._file, LinkedFile) else self._file
-        if isinstance(file, sf.SoundFile):
+        if frames is not None and isinstance(file, sf.SoundFile) and (start <= 0 or _seeks(file)):
             if start > 0:  # after it, MP3 has other last bits
                 file.seek(min(start, file.frames))
-            return file.read(-1 if frames is None else frames, dtype="float32", always_2d=True)
+            return file.read(frames, dtype="float32", always_2d=True)
         parts, at = [np.zeros((0, self.channels), np.float32)], 0
         for block in self._read():
             parts.append(block[max(0, start - at) : None if frames is None else max(0, start + frames - at)])
@@ -150,6 +150,11 @@ class AudioReader:
             yield block
 
 
+def _seeks(file: sf.SoundFile) -> bool:
+    """Whether seeking comes to where reading does; in an Opus stream cut from a longer one it comes 6.5 ms later."""
+    return file.seekable() and not re.search(r"Granule pos offset *: *[1-9]", file.extra_info)
+
+
 def _open(path: Path) -> sf.SoundFile | LinkedFile | FfmpegFile:
     if os.path.isdir(path):
         raise AudioError(f"{path}: is a folder, not an audio file: name a file in it")
@@ -157,7 +162,7 @@ def _open(path: Path) -> sf.SoundFile | LinkedFile | FfmpegFile:
         raise AudioError(f"{path}: is a pipe or a device: write the sound to a file first")
     try:
         with path.open("rb") as file:
-            status, head = os.fstat(file.fileno()), file.read(64)
+            status = os.fstat(file.fileno())
     except FileNotFoundError:
         raise AudioError(f"{path}: no such file: check the path") from None
     except OSError as error:
@@ -172,9 +177,17 @@ def _open(path: Path) -> sf.SoundFile | LinkedFile | FfmpegFile:
         # As bytes, which need not be UTF-8; elsewhere soundfile has ways of its own.
         return sf.SoundFile(os.fsencode(path) if os.name == "posix" else path)
     except (sf.LibsndfileError, RuntimeError) as error:
-        if path.suffix.lower() in ENDINGS or (FLAC_IN_OGG in head and find_ffmpeg()):
-            return FfmpegFile(path)
-        raise _not_audio(path, error) from None
+        refusal = _not_audio(path, error)
+    foreign = path.suffix.lower() in ENDINGS
+    if not status.st_size or not (foreign or find_ffmpeg()):
+        raise refusal
+    try:
+        return FfmpegFile(path)
+    except AudioError as error:
+        if foreign:
+            raise
+        reason = str(refusal).removesuffix(": convert it to wav")
+        raise AudioError(f"{reason}; {str(error).removeprefix(f'{path}: ')}") from None
 
 
 @functools.lru_cache(1024)  # a manifest may name many parts of one file

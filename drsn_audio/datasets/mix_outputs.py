@@ -13,7 +13,7 @@ import numpy as np
 import soundfile as sf
 
 from drsn_audio.audio import AudioError, encode_audio, libsndfile_format, writes
-from drsn_audio.files import write_whole
+from drsn_audio.files import same_file, write_whole
 
 BITS = {"PCM_S8": 8, "PCM_U8": 8, "PCM_16": 16, "PCM_24": 24, "PCM_32": 32}
 FLOATS = ("FLOAT", "DOUBLE")
@@ -102,7 +102,7 @@ def write_mix(
     """
     for name in target.names:
         path = out / name
-        if path.exists() and any(path.samefile(source) for source in inputs if source.exists()):
+        if any(same_file(path, source) for source in inputs):
             raise AudioError(f"{path}: is an input of this mix: choose another OUT")
     digests = []
     for name, samples, subtype in zip(target.names, mixed, target.subtypes(), strict=False):

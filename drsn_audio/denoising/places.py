@@ -11,6 +11,7 @@ import numpy as np
 
 from drsn_audio.audio import AudioError, AudioReader, find_audio, is_manifest, is_one_file, search_root
 from drsn_audio.denoising.writing import Target, target_named, targets_like
+from drsn_audio.files import same_file
 from drsn_audio.processes import Processes
 
 
@@ -137,15 +138,8 @@ class Outputs:
             AudioError: it is another's, or would replace a file that is to be heard.
         """
         for heard in (given.path, *map(Path, filter(is_one_file, self._places))):
-            if _same(path, heard):
+            if same_file(path, heard):
                 raise AudioError(f"{given.path}: {path} would replace the sound {heard}: give another -o")
         owner = self._of.setdefault(path.absolute(), given)
         if owner.key != given.key:
             raise AudioError(f"{given.path}: {path} is the sound of {owner.path}: give another -o for one of them")
-
-
-def _same(one: Path, other: Path) -> bool:
-    try:
-        return os.path.samefile(one, other)
-    except OSError:  # one of them is not there
-        return False

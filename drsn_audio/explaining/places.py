@@ -8,6 +8,7 @@ from pathlib import Path
 
 from drsn_audio.audio import is_one_file
 from drsn_audio.errors import InputError
+from drsn_audio.files import same_file
 from drsn_audio.reports.plot import ENDINGS
 from drsn_audio.transcribing.inputs import Input
 
@@ -44,6 +45,6 @@ class Pictures:
         owner = self._of.setdefault(path, given.key)
         if owner != given.key:
             raise InputError(f"{given}: {path} is the picture of {owner}: give another -o for one of them")
-        if os.path.exists(path) and os.path.exists(given.path) and os.path.samefile(path, given.path):
+        if same_file(path, given.path):
             raise InputError(f"{given}: its picture would replace it: give another -o")
         return path

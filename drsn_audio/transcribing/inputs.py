@@ -83,10 +83,11 @@ def _cut_blocks(path: Path, cut: dict[str, Any], hearing: Hearing) -> Callable[[
 
     if is_whole(cut):
         return _file_blocks(path, hearing)
-    return lambda: iter([_load(path, cut, hearing.sample_rate)])
+    return lambda: _part_blocks(path, cut, hearing.sample_rate)
 
 
-def _load(path: Path, cut: dict[str, Any], sample_rate: int) -> np.ndarray:
+def _part_blocks(path: Path, cut: dict[str, Any], sample_rate: int) -> Blocks:
+    """Read when it is heard, not before: what is wrong with it is wrong with no other sound."""
     from lhotse.serialization import deserialize_item
 
     from drsn_audio.datasets.manifests import load_cut
@@ -96,4 +97,4 @@ def _load(path: Path, cut: dict[str, Any], sample_rate: int) -> np.ndarray:
     except Exception as error:  # lhotse has many
         reason = " ".join(str(error).split())[:200]
         raise AudioError(f"{path}: its cut {cut['id']} cannot be read ({reason}): prepare it again") from None
-    return load_cut(loaded, sample_rate)
+    yield load_cut(loaded, sample_rate)

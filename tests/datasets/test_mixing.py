@@ -194,7 +194,7 @@ def test_noise_that_is_all_silent_mixes_nothing(speech, tmp_path):
 
 def test_inputs_are_never_overwritten(speech, noise, tmp_path):
     before = (speech / "a.wav").read_bytes(), (noise / "long.wav").read_bytes()
-    for out in (speech / "a.wav", noise / "long.wav"):
+    for out in (speech / "a.wav", noise / "long.wav", speech / "new" / ".." / "a.wav"):
         report = mix_files(speech / "a.wav", noise / "long.wav", [5], out, progress=False)
         assert report.written == []
         assert "is an input" in report.failed[0][1]

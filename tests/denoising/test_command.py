@@ -2,6 +2,7 @@
 
 import logging
 import os
+import signal
 import subprocess
 import sys
 
@@ -192,6 +193,21 @@ def test_blocks_do_not_show_and_memory_does_not_grow(cli, denoiser_run, tmp_path
     assert sf.read(tmp_path / "parts.wav")[0] == pytest.approx(sf.read(tmp_path / "whole.wav")[0], abs=1e-5)
 
 
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_leaves_nothing_half_done(cli, open_gains, tmp_path, monkeypatch, number):
+    given = put(tmp_path / "a.wav", hiss(9000))
+    monkeypatch.setattr(writing.SoundWriter, "write", lambda *_: os.kill(os.getpid(), number))
+    before = signal.signal(number, signal.SIG_DFL)
+    try:
+        with pytest.raises(SystemExit) as ended:
+            cli(given, "-o", tmp_path / "out" / "b.wav")
+        assert signal.getsignal(number) is signal.SIG_DFL
+    finally:
+        signal.signal(number, before)
+    assert ended.value.code == 128 + number
+    assert not list((tmp_path / "out").iterdir())
+
+
 def test_what_cannot_be_used_is_told_in_a_line_each_and_the_others_are_done(cli, open_gains, tmp_path):
     torn = put(tmp_path / "torn.flac", hiss(40000))
     torn.write_bytes(torn.read_bytes()[:9000])
@@ -242,6 +258,8 @@ def test_nothing_is_written_over_that_is_to_be_heard(cli, open_gains, tmp_path):
     for arguments, reason in (
         ([given, "-o", given], "would replace the sound"),
         ([given, "-o", given.parent], "would replace the sound"),
+        ([given, "-o", given.parent / "new" / ".." / "a.wav"], "would replace the sound"),
+        ([other, given, "-o", given.parent / "new" / ".."], "would replace the sound"),
         ([other, given, "-o", given.parent], "would replace the sound"),
         ([given.parent, "-o", given.parent], "would be written over"),
         ([f"{given.parent}/*.wav", "-o", given.parent], "would replace the sound"),

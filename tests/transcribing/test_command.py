@@ -96,6 +96,28 @@ def test_cuts_of_a_manifest(cli, files, tmp_path):
     ]
 
 
+@pytest.mark.parametrize("command", ["transcribe", "classify", "denoise"])
+def test_cuts_after_one_that_cannot_be_read(files, tmp_path, models, command, capsys):
+    """The first, a part of a file, and the second, of two channels, are lost; the others are heard."""
+    sf.write(files / "stereo.wav", np.stack([sound(1.0), sound(1.0, 1)], 1), RATE)
+    part = make_cut(SpeechFile("p", files / "deep/c.wav", "test", "low", "ann")).truncate(duration=1.5).with_id("1")
+    stereo = make_cut(SpeechFile("2", files / "stereo.wav", "test", "low", "ann"))
+    others = [make_cut(SpeechFile(name, files / "b.flac", "test", "low", "ann")) for name in ("3", "4")]
+    write_cuts([part, stereo, *others, others[1].truncate(duration=1.0).with_id("5")], tmp_path / "m.jsonl.gz")
+    for name in ("deep/c.wav", "stereo.wav"):
+        (files / name).write_bytes(b"lost")
+    model = {"transcribe": models.causal, "classify": models.keywords}.get(command)
+    arguments = [command, tmp_path / "m.jsonl.gz", "--quiet", *(["--model", model] if model else [])]
+    out = ["-o", tmp_path / "out"] if command == "denoise" else []
+    status = main([*map(str, arguments + out)])
+    lines, errors = (text.splitlines() for text in capsys.readouterr())
+    assert (status, len(errors)) == (2, 2)
+    assert "c.wav" in errors[0]
+    assert "stereo.wav" in errors[1]
+    assert all(any(name in line for line in lines) for name in ("3", "4", "5"))
+    logging.getLogger("drsn_audio").handlers = []
+
+
 # bad input
 
 
