@@ -9,6 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import BinaryIO
 
+from drsn_audio.audio.ffmpeg import ENDINGS
+
 WINDOW_BYTES = 1 << 18
 MOST_BYTES = 4  # of a sample of MPEG audio
 
@@ -34,14 +36,14 @@ class Window:
 
     def __init__(self, file: BinaryIO, size: int):
         self.size = size
-        self._file, self._start, self._data = file, 0, b""
+        self.file, self._start, self._data = file, 0, b""
 
     def at(self, position: int, count: int) -> bytes:
         """`count` bytes from `position` on; fewer at the end."""
         begin = position - self._start
         if begin < 0 or begin + count > len(self._data):
-            self._file.seek(position)
-            self._start, self._data, begin = position, self._file.read(max(count, WINDOW_BYTES)), 0
+            self.file.seek(position)
+            self._start, self._data, begin = position, self.file.read(max(count, WINDOW_BYTES)), 0
         return self._data[begin : begin + min(count, max(0, self.size - position))]
 
     def find(self, pattern: bytes, position: int) -> int:
@@ -65,7 +67,7 @@ class LinkBytes:
         self._size = self._end + (link.frames or 0) * MOST_BYTES
 
     def seek(self, offset: int, whence: int = 0) -> int:
-        self._position = offset + (0, self._position, self._size)[whence]
+        self._position = max(0, offset + (0, self._position, self._size)[whence])
         return self._position
 
     def tell(self) -> int:
@@ -93,16 +95,20 @@ def find_links(file: BinaryIO, size: int) -> list[Link]:
 
     window = Window(file, size)
     window.size = _without_tags(window)
-    start = skip_id3(window, 0)
+    start = skip_ape(window, skip_id3(window, 0))
     magic = window.at(start, 4)
     if magic == b"fLaC":
         links = flac.find_links(window, start)
     elif magic == b"OggS":
         links = ogg.find_links(window, start)
+    elif chunks.is_head(window, start):
+        links = chunks.find_links(window, start)
     elif mpeg.is_sync(magic):
         links = mpeg.find_links(window, start)
+    elif not str(file.name).lower().endswith(ENDINGS) and (found := mpeg.find_first(window, start)) >= 0:
+        links = mpeg.find_links(window, found)
     else:
-        links = chunks.find_links(window, start)
+        return []
     (first, *more) = links
     return links if more or first.head or first.frames is not None else []
 
