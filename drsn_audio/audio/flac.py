@@ -4,18 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
+from typing import NamedTuple
 
+from drsn_audio.audio.error import AudioError
 from drsn_audio.audio.links import Link, Window
 
 INFO_BYTES = 42  # "fLaC", the head of the first block, and that block, STREAMINFO
 TAIL_BYTES = (1 << 17, 1 << 20, 1 << 24)  # in which the last frames of a stream are looked for
 BLOCK_SIZES = {1: 192, **{code: 576 << (code - 2) for code in range(2, 6)}, **{c: 256 << (c - 8) for c in range(8, 16)}}
+LEAST_BYTES = 8  # of a frame
 MOST_SAMPLES = (1 << 36) - 1
 CANDIDATES = 4  # heads near the end that are looked at: the last of them may lie in the last frame by chance
 
 
 def find_links(window: Window, start: int) -> list[Link]:
-    """A link of each stream. Lengths of headers that the last frames exceed are corrected."""
+    """A link of each stream. Lengths of headers are corrected by the last frame that is whole.
+
+    Raises:
+        AudioError: a header says more than its frames hold, and the last of these need not be the last of the stream.
+    """
     starts = [start]
     position = window.find(b"fLaC", start + 4)
     while position >= 0:
@@ -25,53 +32,75 @@ def find_links(window: Window, start: int) -> list[Link]:
     return [_link(window, begin, end) for begin, end in zip(starts, [*starts[1:], window.size], strict=True)]
 
 
+class Frame(NamedTuple):
+    """Where it begins in the bytes that were looked at, and the numbers of its first sample and of the one after it."""
+
+    at: int
+    first: int
+    after: int
+
+
 def _link(window: Window, start: int, end: int) -> Link:
     info = window.at(start, INFO_BYTES)
     if len(info) < INFO_BYTES:
         return Link(start, end)
     told = int.from_bytes(info[18:26], "big")
-    total = told & MOST_SAMPLES
-    found = _samples(window, start, end, total, int.from_bytes(info[10:12], "big"))
-    if found <= total:  # fewer: torn
+    total, rate, block_size = told & MOST_SAMPLES, told >> 44, int.from_bytes(info[10:12], "big")
+    last, is_whole = _last_frame(window, start, end, block_size)
+    found = last.after if is_whole else last.first
+    if not is_whole and total > found:  # torn
+        return Link(start, end)
+    if total > found and last.after - last.first >= block_size:  # only the last frame is shorter: it may be missing
+        held = f"holds {total / max(1, rate):.3f} s, but its frames end at {found / max(1, rate):.3f} s"
+        raise AudioError(f"its header says that it {held}: get it again, or mend it, ffmpeg -i FILE NEW.flac")
+    if total == found:
         return Link(start, end)
     return Link(start, end, info[:18] + (told - total + min(found, MOST_SAMPLES)).to_bytes(8, "big") + info[26:])
 
 
-def _samples(window: Window, start: int, end: int, told: int, block_size: int) -> int:
-    """How many samples there are by the last frames; 0 where none is found near the end."""
+def _last_frame(window: Window, start: int, end: int, block_size: int) -> tuple[Frame, bool]:
+    """The last frame of a stream, and whether it is whole; an empty and torn one where none is found near the end."""
     for size in TAIL_BYTES:
         begin = max(start, end - size)
         tail = window.at(begin, end - begin)
         frames = list(_frames(tail, block_size))
-        for position, _, after in frames[: -CANDIDATES - 1 : -1]:
-            if (
-                _crc(tail[position:], 16, 0x8005) == 0
-            ):  # the last frame, and no chance: its checksum is its last two bytes
-                return after
-        if told == 0 and (last := _last_of_chain(frames)):  # torn
-            return last
+        for frame in frames[: -CANDIDATES - 1 : -1]:
+            if crc(tail[frame.at :], 16, 0x8005) == 0:  # no chance: its checksum is its last two bytes
+                return frame, True
+        if last := _last_of_chain(frames):  # torn, or something else follows
+            return last, _begins_with_whole(tail[last.at :])
         if begin == start:
-            return 0
-    return 0
+            break
+    return Frame(0, 0, 0), False
 
 
-def _frames(tail: bytes, block_size: int) -> Iterator[tuple[int, int, int]]:
-    """What may be the head of a frame, by its 8-bit checksum: where it is, and the numbers of `_frame`."""
+def _frames(tail: bytes, block_size: int) -> Iterator[Frame]:
+    """What may be the head of a frame, by its 8-bit checksum."""
     position = tail.find(b"\xff")
     while position >= 0:
-        if frame := _frame(tail[position : position + 16], block_size):
-            yield position, *frame
+        if numbers := _frame(tail[position : position + 16], block_size):
+            yield Frame(position, *numbers)
         position = tail.find(b"\xff", position + 1)
 
 
-def _last_of_chain(frames: Sequence[tuple[int, int, int]]) -> int:
-    """The end of the last frame that begins where one before it ends, or at 0; 0 where there is none."""
-    ends, last = {0}, 0
-    for _, first, after in frames:
-        if first in ends:
-            last = max(last, after)
-        ends.add(after)
+def _last_of_chain(frames: Sequence[Frame]) -> Frame | None:
+    """The last frame that begins where one before it ends, or at 0; None where there is none."""
+    ends, last = {0}, None
+    for frame in frames:
+        if frame.first in ends and (last is None or frame.after > last.after):
+            last = frame
+        ends.add(frame.after)
     return last
+
+
+def _begins_with_whole(data: bytes) -> bool:
+    """Return True if the frame that begins the data ends somewhere in them, by its checksum."""
+    value, table = 0, _crc_table(16, 0x8005)
+    for at, byte in enumerate(data):
+        value = value << 8 & 0xFFFF ^ table[value >> 8 ^ byte]
+        if value == 0 and at >= LEAST_BYTES:
+            return True
+    return False
 
 
 def _frame(head: bytes, block_size: int) -> tuple[int, int] | None:
@@ -92,17 +121,18 @@ def _frame(head: bytes, block_size: int) -> tuple[int, int] | None:
         size = int.from_bytes(head[at : at + code - 5], "big") + 1
         at += code - 5
     at += {12: 1, 13: 2, 14: 2}.get(head[2] & 15, 0)
-    if size is None or at >= len(head) or _crc(head[:at], 8, 0x07) != head[at]:
+    if size is None or at >= len(head) or crc(head[:at], 8, 0x07) != head[at]:
         return None
     first = number if head[1] & 1 else number * block_size
     return first, first + size
 
 
-def _crc(data: bytes, bits: int, polynomial: int) -> int:
-    crc, table = 0, _crc_table(bits, polynomial)
+def crc(data: bytes, bits: int, polynomial: int) -> int:
+    """The checksum of bytes, their highest bits first."""
+    value, table = 0, _crc_table(bits, polynomial)
     for byte in data:
-        crc = crc << 8 & (1 << bits) - 1 ^ table[crc >> bits - 8 ^ byte]
-    return crc
+        value = value << 8 & (1 << bits) - 1 ^ table[value >> bits - 8 ^ byte]
+    return value
 
 
 @lru_cache
