@@ -77,3 +77,12 @@ def test_a_torn_ogg_is_joined_to_the_next(tmp_path, torn, tail):
     whole, first = read(tmp_path / "a.ogg", data), read(tmp_path / "a.ogg", data[:-torn])
     joined = read(tmp_path / "a.ogg", data[:-torn] + tail + data)
     np.testing.assert_allclose(joined, np.concatenate([first, whole]), atol=1e-6)
+
+
+@pytest.mark.parametrize("second", ["WAV", "FLAC", "OGG", "MP3", "AIFF", "W64", "CAF", "AU"])
+@pytest.mark.parametrize("first", ["WAV", "FLAC", "OGG", "MP3", "AIFF", "W64", "CAF", "AU"])
+def test_joined_files_of_different_kinds_are_one_sound(tmp_path, first, second):
+    one, other = encoded(sound(), first), encoded(sound(RATE), second)
+    alone = [read(tmp_path / f"a.{form.lower()}", data) for form, data in ((first, one), (second, other))]
+    joined = read(tmp_path / f"a.{first.lower()}", one + other + one)
+    np.testing.assert_allclose(joined, np.concatenate([*alone, alone[0]]), atol=1e-6)

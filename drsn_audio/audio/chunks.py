@@ -10,7 +10,7 @@ import numpy as np
 import soundfile as sf
 
 from drsn_audio.audio import mpeg
-from drsn_audio.audio.links import MOST_BYTES, Link, LinkBytes, Window, skip_id3
+from drsn_audio.audio.links import MOST_BYTES, Link, LinkBytes, Window, next_file, skip_id3
 
 MOST_HEADER_BYTES = 1 << 24  # of all chunks before the sound
 COMPARED_BYTES = 1 << 16
@@ -79,18 +79,16 @@ def is_head(window: Window, start: int) -> bool:
     return 24 <= offset <= MOST_HEADER_BYTES and 1 <= encoding <= 27 and rate < 1 << 20 and 1 <= channels <= 1024
 
 
-def find_links(window: Window, start: int) -> list[Link]:
-    """A link of each file that was joined; sizes that end before the sound does are corrected."""
-    links: list[Link] = []
-    position: int | None = start
-    while position is not None:
-        link, position = _read_file(window, position)
-        links.append(link)
-    return links
+def find_links(window: Window, start: int) -> tuple[list[Link], int | None]:
+    """The file that begins here as a link, and where the next one begins.
+
+    Sizes that end before the sound does are corrected.
+    """
+    link, following = _read_file(window, start)
+    return [link], following
 
 
 def _read_file(window: Window, start: int) -> tuple[Link, int | None]:
-    """The file that begins here as a link, and where the next one begins."""
     family = _family(window, start)
     all_of_it = Link(start, window.size), None
     if family is None:
@@ -133,6 +131,8 @@ def _read_file(window: Window, start: int) -> tuple[Link, int | None]:
         end = end or following or min(sound + size, window.size)
         frames = mpeg.count_samples(Window(window.file, end), sound)
         return link(end, frames * MOST_BYTES), following
+    if following and family.around:  # libsndfile reads to the end of the link
+        end = end or sound + size
     return link(end) if end else Link(start, following or window.size), following
 
 
@@ -170,7 +170,7 @@ def _end(
     position = told
     for chunk in _chunks(window, family, position + size % 2):
         position = chunk.next
-    following = next((at for at in (position, position + 1) if is_head(window, at)), None)
+    following = next_file(window, position) or next_file(window, position + 1)
     if following is None and position < window.size:
         following = _find_head(window, magic, sound)
         if following and following < told:  # torn
@@ -203,7 +203,7 @@ def _find_head(window: Window, magic: bytes, position: int) -> int | None:
 
 def _chunks(window: Window, family: Family | None, position: int) -> Iterator[Chunk]:
     """Chunks one after another, up to what is none, or to the beginning of another file."""
-    while family is not None and position + family.head_bytes <= window.size and not _family(window, position):
+    while family and position + family.head_bytes <= window.size and next_file(window, position) is None:
         head = window.at(position, family.head_bytes)
         name = head[: family.name_bytes]
         (size,) = struct.unpack(family.size, head[family.name_bytes :])

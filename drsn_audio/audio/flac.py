@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from functools import lru_cache
 from typing import NamedTuple
 
 from drsn_audio.audio.error import AudioError
-from drsn_audio.audio.links import Link, Window
+from drsn_audio.audio.links import Link, Window, next_file
 
 INFO_BYTES = 42  # "fLaC", the head of the first block, and that block, STREAMINFO
 TAIL_BYTES = (1 << 17, 1 << 20, 1 << 24)  # in which the last frames of a stream are looked for
@@ -17,19 +18,24 @@ MOST_SAMPLES = (1 << 36) - 1
 CANDIDATES = 4  # heads near the end that are looked at: the last of them may lie in the last frame by chance
 
 
-def find_links(window: Window, start: int) -> list[Link]:
-    """A link of each stream. Lengths of headers are corrected by the last frame that is whole.
+def find_links(window: Window, start: int) -> tuple[list[Link], int | None]:
+    """The stream that begins here as a link, and where the next one, or a file of another kind, begins.
+
+    Lengths of headers are corrected by the last frame that is whole.
 
     Raises:
         AudioError: a header says more than its frames hold, and the last of these need not be the last of the stream.
     """
-    starts = [start]
-    position = window.find(b"fLaC", start + 4)
-    while position >= 0:
-        if window.at(position + 4, 4) in (b"\x00\x00\x00\x22", b"\x80\x00\x00\x22"):
-            starts.append(position)
-        position = window.find(b"fLaC", position + 4)
-    return [_link(window, begin, end) for begin, end in zip(starts, [*starts[1:], window.size], strict=True)]
+    end = window.find(b"fLaC", start + 4)
+    while end >= 0 and window.at(end + 4, 4) not in (b"\x00\x00\x00\x22", b"\x80\x00\x00\x22"):
+        end = window.find(b"fLaC", end + 4)
+    following = end if end >= 0 else None
+    link, sound_end = _link(window, start, window.size if following is None else following)
+    if sound_end < link.end:
+        other = next_file(window, sound_end)
+        if other is not None:
+            return [replace(link, end=sound_end)], other
+    return [link], following
 
 
 class Frame(NamedTuple):
@@ -40,38 +46,41 @@ class Frame(NamedTuple):
     after: int
 
 
-def _link(window: Window, start: int, end: int) -> Link:
+def _link(window: Window, start: int, end: int) -> tuple[Link, int]:
+    """Return the link, and the end of its last frame; that of the link where it is torn."""
     info = window.at(start, INFO_BYTES)
     if len(info) < INFO_BYTES:
-        return Link(start, end)
+        return Link(start, end), end
     told = int.from_bytes(info[18:26], "big")
     total, rate, block_size = told & MOST_SAMPLES, told >> 44, int.from_bytes(info[10:12], "big")
-    last, is_whole = _last_frame(window, start, end, block_size)
-    found = last.after if is_whole else last.first
-    if not is_whole and total > found:  # torn
-        return Link(start, end)
+    last, sound_end = _last_frame(window, start, end, block_size)
+    found = last.first if sound_end is None else last.after
+    if sound_end is None and total > found:  # torn
+        return Link(start, end), end
     if total > found and last.after - last.first >= block_size:  # only the last frame is shorter: it may be missing
         held = f"holds {total / max(1, rate):.3f} s, but its frames end at {found / max(1, rate):.3f} s"
         raise AudioError(f"its header says that it {held}: get it again, or mend it, ffmpeg -i FILE NEW.flac")
-    if total == found:
-        return Link(start, end)
-    return Link(start, end, info[:18] + (told - total + min(found, MOST_SAMPLES)).to_bytes(8, "big") + info[26:])
+    head = b""
+    if total != found:
+        head = info[:18] + (told - total + min(found, MOST_SAMPLES)).to_bytes(8, "big") + info[26:]
+    return Link(start, end, head), sound_end or end
 
 
-def _last_frame(window: Window, start: int, end: int, block_size: int) -> tuple[Frame, bool]:
-    """The last frame of a stream, and whether it is whole; an empty and torn one where none is found near the end."""
+def _last_frame(window: Window, start: int, end: int, block_size: int) -> tuple[Frame, int | None]:
+    """The last frame of a stream, and where it ends, None: torn; an empty and torn one where none is near the end."""
     for size in TAIL_BYTES:
         begin = max(start, end - size)
         tail = window.at(begin, end - begin)
         frames = list(_frames(tail, block_size))
         for frame in frames[: -CANDIDATES - 1 : -1]:
             if crc(tail[frame.at :], 16, 0x8005) == 0:  # no chance: its checksum is its last two bytes
-                return frame, True
+                return frame, end
         if last := _last_of_chain(frames):  # torn, or something else follows
-            return last, _begins_with_whole(tail[last.at :])
+            size = _frame_size(tail[last.at :])
+            return last, begin + last.at + size if size else None
         if begin == start:
             break
-    return Frame(0, 0, 0), False
+    return Frame(0, 0, 0), None
 
 
 def _frames(tail: bytes, block_size: int) -> Iterator[Frame]:
@@ -93,14 +102,14 @@ def _last_of_chain(frames: Sequence[Frame]) -> Frame | None:
     return last
 
 
-def _begins_with_whole(data: bytes) -> bool:
-    """Return True if the frame that begins the data ends somewhere in them, by its checksum."""
+def _frame_size(data: bytes) -> int:
+    """How many bytes the frame has that begins the data, by its checksum; 0 if it is torn."""
     value, table = 0, _crc_table(16, 0x8005)
     for at, byte in enumerate(data):
         value = value << 8 & 0xFFFF ^ table[value >> 8 ^ byte]
         if value == 0 and at >= LEAST_BYTES:
-            return True
-    return False
+            return at + 1
+    return 0
 
 
 def _frame(head: bytes, block_size: int) -> tuple[int, int] | None:

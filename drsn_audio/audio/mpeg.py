@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from functools import lru_cache
 from typing import NamedTuple
 
-from drsn_audio.audio.links import Link, Window, skip_ape, skip_id3
+from drsn_audio.audio.links import Link, Window, next_file, skip_ape, skip_id3
 
 RATES = {3: (44100, 48000, 32000), 2: (22050, 24000, 16000), 0: (11025, 12000, 8000)}  # Hz, by version: 1, 2, 2.5
 KBITS = {
@@ -53,21 +53,37 @@ def is_sync(head: bytes) -> bool:
     return len(head) == 4 and parse(head) is not None
 
 
+def is_first(window: Window, position: int) -> bool:
+    """Return True if a frame begins there, by several that follow it."""
+    frame = parse(window.at(position, 4))
+    return frame is not None and _is_confirmed(window, position, frame, FOUND_BY)
+
+
 def find_first(window: Window, start: int) -> int:
-    """Where the first frame is, from `start` on, by those that follow it; -1 where there is none near the beginning."""
+    """Where the first frame is, from `start` on; -1 where there is none near the beginning."""
     position = start
     while 0 <= position < start + SEARCHED_BYTES:
-        frame = parse(window.at(position, 4))
-        if frame is not None and _is_confirmed(window, position, frame, FOUND_BY):
+        if is_first(window, position):
             return position
         position = window.find(b"\xff", position + 1)
     return -1
 
 
-def find_links(window: Window, start: int) -> list[Link]:
-    """A link of each run of frames. Lengths that are wrong, or that libsndfile would have to guess, are corrected."""
-    runs = list(_runs(window, start))
-    return [_link(window, run, run is runs[-1]) for run in runs] or [Link(start, window.size)]
+def find_links(window: Window, start: int) -> tuple[list[Link], int | None]:
+    """A link of each run of frames, and where a file of another kind follows them.
+
+    Lengths that are wrong, or that libsndfile would have to guess, are corrected.
+    """
+    runs: list[Run] = []
+    following = None
+    for run in _runs(window, start):
+        runs.append(run)
+        following = next_file(window, run.end)
+        if following is not None and not is_sync(window.at(following, 4)):
+            break
+        following = None
+    links = [_link(window, run, run is runs[-1] and following is None) for run in runs]
+    return links or [Link(start, window.size)], following
 
 
 def count_samples(window: Window, start: int) -> int:

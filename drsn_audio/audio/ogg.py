@@ -4,19 +4,19 @@ from __future__ import annotations
 
 from drsn_audio.audio.error import AudioError
 from drsn_audio.audio.flac import crc
-from drsn_audio.audio.links import Link, Window
+from drsn_audio.audio.links import Link, Window, next_file
 
 BEGINS = 0x02  # flag of a page that begins a stream
 UNKNOWN = (1 << 64) - 1  # position of a page in which no packet ends
 
 
-def find_links(window: Window, start: int) -> list[Link]:
-    """A link begins with pages that begin streams, after pages that do not.
+def find_links(window: Window, start: int) -> tuple[list[Link], int | None]:
+    """Links, and where a file of another kind follows: one begins with pages that begin streams, after others.
 
     Raises:
         AudioError: the last page of a link does not say where its sound ends, which libsndfile relies on.
     """
-    starts = [start]
+    starts, end, following = [start], window.size, None
     position, among_firsts, lost = start, True, False
     while position < window.size:
         head = window.at(position, 27)
@@ -24,6 +24,10 @@ def find_links(window: Window, start: int) -> list[Link]:
         after = position + len(head) + len(sizes) + sum(sizes)
         is_followed = after == window.size or window.at(after, 4) == b"OggS"
         if head[:4] != b"OggS" or not (is_followed or _is_whole(window.at(position, after - position))):
+            following = next_file(window, position) if head[:4] != b"OggS" else None
+            if following is not None:
+                end = position
+                break
             position = window.find(b"OggS", position + 1)
             if position < 0:
                 break
@@ -38,7 +42,7 @@ def find_links(window: Window, start: int) -> list[Link]:
             lost = granule == UNKNOWN
         position = after
     _refuse(lost)
-    return [Link(begin, end) for begin, end in zip(starts, [*starts[1:], window.size], strict=True)]
+    return [Link(begin, stop) for begin, stop in zip(starts, [*starts[1:], end], strict=True)], following
 
 
 def _is_whole(page: bytes) -> bool:
