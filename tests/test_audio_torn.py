@@ -86,3 +86,8 @@ def test_joined_files_of_different_kinds_are_one_sound(tmp_path, first, second):
     alone = [read(tmp_path / f"a.{form.lower()}", data) for form, data in ((first, one), (second, other))]
     joined = read(tmp_path / f"a.{first.lower()}", one + other + one)
     np.testing.assert_allclose(joined, np.concatenate([*alone, alone[0]]), atol=1e-6)
+
+
+def test_an_ogg_that_ends_in_the_head_of_a_page(tmp_path):
+    data = encoded(sound(), "OGG")
+    np.testing.assert_array_equal(read(tmp_path / "a.ogg", data + data[:5]), read(tmp_path / "a.ogg", data))

@@ -23,7 +23,8 @@ def find_links(window: Window, start: int) -> tuple[list[Link], int | None]:
         sizes = window.at(position + 27, head[26]) if len(head) == 27 else b""
         after = position + len(head) + len(sizes) + sum(sizes)
         is_followed = after == window.size or window.at(after, 4) == b"OggS"
-        if head[:4] != b"OggS" or not (is_followed or _is_whole(window.at(position, after - position))):
+        is_page = head[:4] == b"OggS" and len(head) == 27
+        if not is_page or not (is_followed or _is_whole(window.at(position, after - position))):
             following = next_file(window, position) if head[:4] != b"OggS" else None
             if following is not None:
                 end = position
