@@ -1,6 +1,7 @@
 """All of the sound is read of files that were joined, piped or never closed; what is no sound is left out."""
 
 import shutil
+import struct
 import subprocess
 from contextlib import suppress
 
@@ -176,3 +177,94 @@ def test_any_bytes_are_read_or_refused(tmp_path, name):
         (tmp_path / name).write_bytes(spoilt[: random.integers(1, len(data))])
         with suppress(AudioError):
             one_file(tmp_path / name)
+
+
+@pytest.mark.parametrize("before", ["a cut frame", "a zero", "zeros", "an ID3 tag and zeros", "an APE tag"])
+@pytest.mark.parametrize("times", [1, 2])
+def test_an_mp3_that_begins_with_something_else_is_read_to_its_end(tmp_path, before, times):
+    path = tmp_path / "a.mp3"
+    _, data, at = mp3_without_header(path)
+    path.write_bytes(data[:at] + bytes(4) + data[at + 4 :])
+    alone = one_file(path)
+    head = {
+        "a cut frame": data[at + 200 : at + 1000],
+        "a zero": bytes(1),
+        "zeros": bytes(2000),
+        "an ID3 tag and zeros": b"ID3\x04\0\0\0\0\0\x0a" + bytes(310),
+        "an APE tag": b"APETAGEX\xd0\x07\0\0\x64\0\0\0\0\0\0\0\0\0\0\xa0" + bytes(108),
+    }[before]
+    path.write_bytes(head + path.read_bytes() * times)
+    assert len(one_file(path)) == pytest.approx(len(alone) * times, abs=4 * 1152)
+
+
+def test_mpeg_audio_in_a_wav_is_read_to_its_end(tmp_path):
+    """Its frames vary in size: by the size of the first ones there are fewer."""
+    path = tmp_path / "a.wav"
+    wave, data, at = mp3_without_header(tmp_path / "a.mp3")
+    data = data[at - 21 : at] + bytes(4) + data[at + 4 :]
+    form = struct.pack("<HHIIHHHHIHHH", 0x55, 1, 44100, 16000, 1, 0, 12, 1, 2, 1152, 1, 1393)
+    path.write_bytes(riff(b"fmt " + struct.pack("<I", 30) + form + b"data" + struct.pack("<I", len(data)) + data))
+    assert len(one_file(path)) == pytest.approx(len(wave), abs=4 * 1152)
+    with AudioReader(path) as reader:
+        assert (reader.form, reader.subtype) == ("WAV", "MPEG_LAYER_III")
+
+
+def riff(chunks):
+    return b"RIFF" + struct.pack("<I", len(chunks) + 4) + b"WAVE" + chunks
+
+
+def unknown(data, name):
+    """A file as programs write it into a pipe: it does not know how long it is."""
+    data = bytearray(data)
+    at = {"a.wav": 4, "a.aiff": 4, "a.caf": 4, "a.w64": 16, "a.au": 8}[name]
+    sound = {"a.wav": b"data", "a.aiff": b"SSND", "a.caf": b"data", "a.w64": b"data", "a.au": b".snd"}[name]
+    body = data.index(sound) + {"a.w64": 16, "a.au": 8}.get(name, 4)
+    wide = name in ("a.w64", "a.caf")
+    value = {"a.aiff": bytes(4), "a.w64": b"\xff" * 7 + b"\x7f"}.get(name, b"\xff" * (8 if wide else 4))
+    for place in (body,) if name == "a.caf" else (at, body):
+        data[place : place + len(value)] = value
+    return bytes(data)
+
+
+@pytest.mark.parametrize("name", ["a.wav", "a.aiff", "a.caf", "a.w64", "a.au"])
+@pytest.mark.parametrize("between", [b"", b"\1"])
+def test_joined_files_of_unknown_length_are_one_sound(tmp_path, name, between):
+    data = unknown(encoded(tmp_path / name, sound(1)), name) + between
+    data += unknown(encoded(tmp_path / name, sound(1, 1, 8000), 8000), name)
+    (tmp_path / name).write_bytes(data)
+    wave = one_file(tmp_path / name)[:, 0]
+    assert len(wave) == pytest.approx(2 * RATE, abs=2)
+    np.testing.assert_allclose(wave[:RATE], sound(1), atol=1e-4)
+    assert np.corrcoef(wave[RATE : 2 * RATE], sound(1, 1)[: len(wave) - RATE])[0, 1] > 0.95
+
+
+@pytest.mark.parametrize("between", [b"LIST\x04\0\0\0INFO" + bytes(100), bytes(100), b"plain words. " * 9])
+def test_what_lies_between_joined_wavs_is_left_out(tmp_path, between):
+    data = encoded(tmp_path / "a.wav", sound())
+    alone = one_file(tmp_path / "a.wav")
+    (tmp_path / "a.wav").write_bytes(data + between + data)
+    np.testing.assert_array_equal(one_file(tmp_path / "a.wav"), np.concatenate([alone, alone]))
+
+
+@pytest.mark.parametrize("missing", [1000, 20000])
+def test_a_torn_wav_is_joined_to_the_next(tmp_path, missing):
+    data = encoded(tmp_path / "a.wav", sound())
+    alone = one_file(tmp_path / "a.wav")
+    (tmp_path / "a.wav").write_bytes(data[:-missing] + data)
+    np.testing.assert_array_equal(one_file(tmp_path / "a.wav"), np.concatenate([alone[: -missing // 2], alone]))
+
+
+@pytest.mark.parametrize("subtype", ["PCM_U8", "PCM_16", "PCM_24", "PCM_32", "FLOAT", "DOUBLE", "ULAW", "ALAW"])
+@pytest.mark.parametrize("channels", [1, 5, 6])
+@pytest.mark.parametrize("first", ["sound", "noise", "zeros"])
+def test_a_wav_that_holds_twice_what_it_says(tmp_path, subtype, channels, first):
+    wave = sound()[:15360]
+    wave[:7680] *= first == "sound"
+    wave[:7680] += np.random.default_rng(3).normal(0, 3e-4, 7680) * (first == "noise")
+    data = bytearray(encoded(tmp_path / "a.wav", np.outer(wave, np.linspace(1, 0.3, channels)), subtype=subtype))
+    whole = one_file(tmp_path / "a.wav")
+    at = data.index(b"data") + 4
+    size = int.from_bytes(data[at : at + 4], "little") // 2
+    data[at : at + 4], data[4:8] = size.to_bytes(4, "little"), (size + at - 4).to_bytes(4, "little")
+    (tmp_path / "a.wav").write_bytes(data)
+    np.testing.assert_array_equal(one_file(tmp_path / "a.wav"), whole)

@@ -3,75 +3,113 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from functools import lru_cache
+from typing import NamedTuple
 
-from drsn_audio.audio.links import Link, Window
+from drsn_audio.audio.error import AudioError
+from drsn_audio.audio.links import Link, Window, next_file
 
 INFO_BYTES = 42  # "fLaC", the head of the first block, and that block, STREAMINFO
 TAIL_BYTES = (1 << 17, 1 << 20, 1 << 24)  # in which the last frames of a stream are looked for
 BLOCK_SIZES = {1: 192, **{code: 576 << (code - 2) for code in range(2, 6)}, **{c: 256 << (c - 8) for c in range(8, 16)}}
+LEAST_BYTES = 8  # of a frame
 MOST_SAMPLES = (1 << 36) - 1
 CANDIDATES = 4  # heads near the end that are looked at: the last of them may lie in the last frame by chance
 
 
-def find_links(window: Window, start: int) -> list[Link]:
-    """A link of each stream. Lengths of headers that the last frames exceed are corrected."""
-    starts = [start]
-    position = window.find(b"fLaC", start + 4)
-    while position >= 0:
-        if window.at(position + 4, 4) in (b"\x00\x00\x00\x22", b"\x80\x00\x00\x22"):
-            starts.append(position)
-        position = window.find(b"fLaC", position + 4)
-    return [_link(window, begin, end) for begin, end in zip(starts, [*starts[1:], window.size], strict=True)]
+def find_links(window: Window, start: int) -> tuple[list[Link], int | None]:
+    """The stream that begins here as a link, and where the next one, or a file of another kind, begins.
+
+    Lengths of headers are corrected by the last frame that is whole.
+
+    Raises:
+        AudioError: a header says more than its frames hold, and the last of these need not be the last of the stream.
+    """
+    end = window.find(b"fLaC", start + 4)
+    while end >= 0 and window.at(end + 4, 4) not in (b"\x00\x00\x00\x22", b"\x80\x00\x00\x22"):
+        end = window.find(b"fLaC", end + 4)
+    following = end if end >= 0 else None
+    link, sound_end = _link(window, start, window.size if following is None else following)
+    if sound_end < link.end:
+        other = next_file(window, sound_end)
+        if other is not None:
+            return [replace(link, end=sound_end)], other
+    return [link], following
 
 
-def _link(window: Window, start: int, end: int) -> Link:
+class Frame(NamedTuple):
+    """Where it begins in the bytes that were looked at, and the numbers of its first sample and of the one after it."""
+
+    at: int
+    first: int
+    after: int
+
+
+def _link(window: Window, start: int, end: int) -> tuple[Link, int]:
+    """Return the link, and the end of its last frame; that of the link where it is torn."""
     info = window.at(start, INFO_BYTES)
     if len(info) < INFO_BYTES:
-        return Link(start, end)
+        return Link(start, end), end
     told = int.from_bytes(info[18:26], "big")
-    total = told & MOST_SAMPLES
-    found = _samples(window, start, end, total, int.from_bytes(info[10:12], "big"))
-    if found <= total:  # fewer: torn
-        return Link(start, end)
-    return Link(start, end, info[:18] + (told - total + min(found, MOST_SAMPLES)).to_bytes(8, "big") + info[26:])
+    total, rate, block_size = told & MOST_SAMPLES, told >> 44, int.from_bytes(info[10:12], "big")
+    last, sound_end = _last_frame(window, start, end, block_size)
+    found = last.first if sound_end is None else last.after
+    if sound_end is None and total > found:  # torn
+        return Link(start, end), end
+    if total > found and last.after - last.first >= block_size:  # only the last frame is shorter: it may be missing
+        held = f"holds {total / max(1, rate):.3f} s, but its frames end at {found / max(1, rate):.3f} s"
+        raise AudioError(f"its header says that it {held}: get it again, or mend it, ffmpeg -i FILE NEW.flac")
+    head = b""
+    if total != found:
+        head = info[:18] + (told - total + min(found, MOST_SAMPLES)).to_bytes(8, "big") + info[26:]
+    return Link(start, end, head), sound_end or end
 
 
-def _samples(window: Window, start: int, end: int, told: int, block_size: int) -> int:
-    """How many samples there are by the last frames; 0 where none is found near the end."""
+def _last_frame(window: Window, start: int, end: int, block_size: int) -> tuple[Frame, int | None]:
+    """The last frame of a stream, and where it ends, None: torn; an empty and torn one where none is near the end."""
     for size in TAIL_BYTES:
         begin = max(start, end - size)
         tail = window.at(begin, end - begin)
         frames = list(_frames(tail, block_size))
-        for position, _, after in frames[: -CANDIDATES - 1 : -1]:
-            if (
-                _crc(tail[position:], 16, 0x8005) == 0
-            ):  # the last frame, and no chance: its checksum is its last two bytes
-                return after
-        if told == 0 and (last := _last_of_chain(frames)):  # torn
-            return last
+        for frame in frames[: -CANDIDATES - 1 : -1]:
+            if crc(tail[frame.at :], 16, 0x8005) == 0:  # no chance: its checksum is its last two bytes
+                return frame, end
+        if last := _last_of_chain(frames):  # torn, or something else follows
+            size = _frame_size(tail[last.at :])
+            return last, begin + last.at + size if size else None
         if begin == start:
-            return 0
-    return 0
+            break
+    return Frame(0, 0, 0), None
 
 
-def _frames(tail: bytes, block_size: int) -> Iterator[tuple[int, int, int]]:
-    """What may be the head of a frame, by its 8-bit checksum: where it is, and the numbers of `_frame`."""
+def _frames(tail: bytes, block_size: int) -> Iterator[Frame]:
+    """What may be the head of a frame, by its 8-bit checksum."""
     position = tail.find(b"\xff")
     while position >= 0:
-        if frame := _frame(tail[position : position + 16], block_size):
-            yield position, *frame
+        if numbers := _frame(tail[position : position + 16], block_size):
+            yield Frame(position, *numbers)
         position = tail.find(b"\xff", position + 1)
 
 
-def _last_of_chain(frames: Sequence[tuple[int, int, int]]) -> int:
-    """The end of the last frame that begins where one before it ends, or at 0; 0 where there is none."""
-    ends, last = {0}, 0
-    for _, first, after in frames:
-        if first in ends:
-            last = max(last, after)
-        ends.add(after)
+def _last_of_chain(frames: Sequence[Frame]) -> Frame | None:
+    """The last frame that begins where one before it ends, or at 0; None where there is none."""
+    ends, last = {0}, None
+    for frame in frames:
+        if frame.first in ends and (last is None or frame.after > last.after):
+            last = frame
+        ends.add(frame.after)
     return last
+
+
+def _frame_size(data: bytes) -> int:
+    """How many bytes the frame has that begins the data, by its checksum; 0 if it is torn."""
+    value, table = 0, _crc_table(16, 0x8005)
+    for at, byte in enumerate(data):
+        value = value << 8 & 0xFFFF ^ table[value >> 8 ^ byte]
+        if value == 0 and at >= LEAST_BYTES:
+            return at + 1
+    return 0
 
 
 def _frame(head: bytes, block_size: int) -> tuple[int, int] | None:
@@ -92,17 +130,18 @@ def _frame(head: bytes, block_size: int) -> tuple[int, int] | None:
         size = int.from_bytes(head[at : at + code - 5], "big") + 1
         at += code - 5
     at += {12: 1, 13: 2, 14: 2}.get(head[2] & 15, 0)
-    if size is None or at >= len(head) or _crc(head[:at], 8, 0x07) != head[at]:
+    if size is None or at >= len(head) or crc(head[:at], 8, 0x07) != head[at]:
         return None
     first = number if head[1] & 1 else number * block_size
     return first, first + size
 
 
-def _crc(data: bytes, bits: int, polynomial: int) -> int:
-    crc, table = 0, _crc_table(bits, polynomial)
+def crc(data: bytes, bits: int, polynomial: int) -> int:
+    """The checksum of bytes, their highest bits first."""
+    value, table = 0, _crc_table(bits, polynomial)
     for byte in data:
-        crc = crc << 8 & (1 << bits) - 1 ^ table[crc >> bits - 8 ^ byte]
-    return crc
+        value = value << 8 & (1 << bits) - 1 ^ table[value >> bits - 8 ^ byte]
+    return value
 
 
 @lru_cache

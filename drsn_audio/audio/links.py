@@ -7,7 +7,10 @@ closed go on there. Each module for a kind of container finds the links of such 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from types import ModuleType
 from typing import BinaryIO
+
+from drsn_audio.audio.ffmpeg import ENDINGS
 
 WINDOW_BYTES = 1 << 18
 MOST_BYTES = 4  # of a sample of MPEG audio
@@ -34,14 +37,14 @@ class Window:
 
     def __init__(self, file: BinaryIO, size: int):
         self.size = size
-        self._file, self._start, self._data = file, 0, b""
+        self.file, self._start, self._data = file, 0, b""
 
     def at(self, position: int, count: int) -> bytes:
         """`count` bytes from `position` on; fewer at the end."""
         begin = position - self._start
         if begin < 0 or begin + count > len(self._data):
-            self._file.seek(position)
-            self._start, self._data, begin = position, self._file.read(max(count, WINDOW_BYTES)), 0
+            self.file.seek(position)
+            self._start, self._data, begin = position, self.file.read(max(count, WINDOW_BYTES)), 0
         return self._data[begin : begin + min(count, max(0, self.size - position))]
 
     def find(self, pattern: bytes, position: int) -> int:
@@ -65,7 +68,7 @@ class LinkBytes:
         self._size = self._end + (link.frames or 0) * MOST_BYTES
 
     def seek(self, offset: int, whence: int = 0) -> int:
-        self._position = offset + (0, self._position, self._size)[whence]
+        self._position = max(0, offset + (0, self._position, self._size)[whence])
         return self._position
 
     def tell(self) -> int:
@@ -89,22 +92,41 @@ class LinkBytes:
 
 def find_links(file: BinaryIO, size: int) -> list[Link]:
     """The links of a file of `size` bytes; none where libsndfile reads all of it as it is."""
-    from drsn_audio.audio import chunks, flac, mpeg, ogg
+    from drsn_audio.audio import mpeg
 
     window = Window(file, size)
     window.size = _without_tags(window)
-    start = skip_id3(window, 0)
+    start = skip_ape(window, skip_id3(window, 0))
+    kind = _kind(window, start)
+    if kind is None:
+        if mpeg.is_sync(window.at(start, 4)):
+            kind = mpeg
+        elif not str(file.name).lower().endswith(ENDINGS) and (found := mpeg.find_first(window, start)) >= 0:
+            kind, start = mpeg, found
+    links: list[Link] = []
+    while kind is not None:
+        more, following = kind.find_links(window, start)
+        links += more
+        kind, start = (None, start) if following is None else (_kind(window, following), following)
+    return links if len(links) > 1 or any(link.head or link.frames is not None for link in links) else []
+
+
+def next_file(window: Window, position: int) -> int | None:
+    """Where a file begins that follows at `position`, after its tags; None if none does."""
+    position = skip_ape(window, skip_id3(window, position))
+    return None if _kind(window, position) is None else position
+
+
+def _kind(window: Window, start: int) -> ModuleType | None:
+    """The module for the kind of file that begins there."""
+    from drsn_audio.audio import chunks, flac, mpeg, ogg
+
     magic = window.at(start, 4)
-    if magic == b"fLaC":
-        links = flac.find_links(window, start)
-    elif magic == b"OggS":
-        links = ogg.find_links(window, start)
-    elif mpeg.is_sync(magic):
-        links = mpeg.find_links(window, start)
-    else:
-        links = chunks.find_links(window, start)
-    (first, *more) = links
-    return links if more or first.head or first.frames is not None else []
+    if magic in (b"fLaC", b"OggS"):
+        return flac if magic == b"fLaC" else ogg
+    if chunks.is_head(window, start):
+        return chunks
+    return mpeg if mpeg.is_first(window, start) else None
 
 
 def skip_id3(window: Window, position: int) -> int:

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from functools import lru_cache
 from typing import NamedTuple
 
-from drsn_audio.audio.links import Link, Window, skip_ape, skip_id3
+from drsn_audio.audio.links import Link, Window, next_file, skip_ape, skip_id3
 
 RATES = {3: (44100, 48000, 32000), 2: (22050, 24000, 16000), 0: (11025, 12000, 8000)}  # Hz, by version: 1, 2, 2.5
 KBITS = {
@@ -24,6 +24,8 @@ KBITS = {
 XING_FIELDS = ((1, 4), (2, 4), (4, 100), (8, 4))  # flag and bytes of each, before the encoder's tag
 HEAD_BYTES = 64  # of a frame, that are looked at: its header, and Xing's
 CONFIRMED_BY = 2  # frames of the same kind that must follow the first one of a link
+FOUND_BY = 8  # the same, of the first link of a file that begins with something else
+SEARCHED_BYTES = 1 << 20  # at the beginning of such a file
 TAG = b"ID3\x04\0\0\0\0\0\x0a" + bytes(10)  # without a tag, or a name, libsndfile takes some files for something else
 COUNTED = 1  # Xing's flag: the number of frames follows
 
@@ -51,10 +53,42 @@ def is_sync(head: bytes) -> bool:
     return len(head) == 4 and parse(head) is not None
 
 
-def find_links(window: Window, start: int) -> list[Link]:
-    """A link of each run of frames. Lengths that are wrong, or that libsndfile would have to guess, are corrected."""
-    runs = list(_runs(window, start))
-    return [_link(window, run, run is runs[-1]) for run in runs] or [Link(start, window.size)]
+def is_first(window: Window, position: int) -> bool:
+    """Return True if a frame begins there, by several that follow it."""
+    frame = parse(window.at(position, 4))
+    return frame is not None and _is_confirmed(window, position, frame, FOUND_BY)
+
+
+def find_first(window: Window, start: int) -> int:
+    """Where the first frame is, from `start` on; -1 where there is none near the beginning."""
+    position = start
+    while 0 <= position < start + SEARCHED_BYTES:
+        if is_first(window, position):
+            return position
+        position = window.find(b"\xff", position + 1)
+    return -1
+
+
+def find_links(window: Window, start: int) -> tuple[list[Link], int | None]:
+    """A link of each run of frames, and where a file of another kind follows them.
+
+    Lengths that are wrong, or that libsndfile would have to guess, are corrected.
+    """
+    runs: list[Run] = []
+    following = None
+    for run in _runs(window, start):
+        runs.append(run)
+        following = next_file(window, run.end)
+        if following is not None and not is_sync(window.at(following, 4)):
+            break
+        following = None
+    links = [_link(window, run, run is runs[-1] and following is None) for run in runs]
+    return links or [Link(start, window.size)], following
+
+
+def count_samples(window: Window, start: int) -> int:
+    """How many samples, of each channel, all frames from `start` on hold."""
+    return sum(run.frames * run.first.samples for run in _runs(window, start))
 
 
 def _link(window: Window, run: Run, is_last: bool) -> Link:
@@ -95,13 +129,13 @@ def _runs(window: Window, position: int) -> Iterator[Run]:
         yield run
 
 
-def _is_confirmed(window: Window, position: int, frame: Frame) -> bool:
-    """Whether other frames of its kind follow, or the end."""
+def _is_confirmed(window: Window, position: int, frame: Frame, count: int = CONFIRMED_BY) -> bool:
+    """Whether so many other frames of its kind follow, or the end where few are asked for."""
     following: Frame | None = frame
-    for _ in range(CONFIRMED_BY):
+    for _ in range(count):
         position += following.size if following else 0
         if position >= window.size:
-            return position == window.size
+            return position == window.size and count == CONFIRMED_BY
         following = parse(window.at(position, 4))
         if following is None or following.kind != frame.kind:
             return False

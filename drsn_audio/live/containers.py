@@ -8,6 +8,7 @@ from drsn_audio.errors import InputError
 
 HEAD_BYTES = 512  # always looked at: 16 ms of 16-bit sound at 16 kHz
 LONG_HEAD_BYTES = 8192  # looked at only where the first bytes could be those of a file made of frames
+LATE_FRAMES = 6  # that follow one another, where the first is not the beginning
 CONVERT = "name the file instead, or send it as wav: ffmpeg -i FILE -f wav - | drsn-audio stream -"
 UNPACK = "unpack it first"
 LOOK = "check the command before the pipe"
@@ -66,7 +67,7 @@ def recognise(peek: Callable[[int], bytes]) -> tuple[str, str] | None:
     for kind, frame in _FRAMED.items():
         if frame(head, 0) and _has_frames(peek(LONG_HEAD_BYTES), frame):
             return kind, CONVERT
-    return None
+    return ("mp3", CONVERT) if not head.startswith(b"RIFF") and _has_late_mp3(peek, head) else None
 
 
 def refuse_container(peek: Callable[[int], bytes], name: str) -> None:
@@ -133,6 +134,21 @@ def _has_frames(data: bytes, frame: Frame) -> bool:
             return False  # periodic sound
         at += found[0]
     return True
+
+
+def _has_late_mp3(peek: Callable[[int], bytes], head: bytes) -> bool:
+    """Whether the first frame of an mp3 is in the head behind something else, by those that follow it."""
+    at = head.find(b"\xff", 1)
+    while at >= 0:
+        found, end = _mpeg_frame(head, at), at
+        kind, count = found and found[1], 0
+        while found and found[1] == kind and head[at + 1] & 6 == 2 and count < LATE_FRAMES:  # layer III
+            end, count = end + found[0], count + 1
+            found = _mpeg_frame(peek(end + 4), end)
+        if count == LATE_FRAMES:
+            return True
+        at = head.find(b"\xff", at + 1)
+    return False
 
 
 _KBPS = {  # by (MPEG-1, layer), from index 1 on; MPEG-2 and 2.5 have one table for layers II and III

@@ -14,7 +14,7 @@ import pytest
 import soundfile as sf
 
 from drsn_audio.errors import InputError
-from drsn_audio.live.containers import recognise, refuse_container
+from drsn_audio.live.containers import CONVERT, recognise, refuse_container
 from drsn_audio.live.pcm import FORMATS, encode_pcm
 
 RATE = 16000
@@ -152,3 +152,10 @@ def test_recordings_are_sound(real_audio):
             data = encode_pcm(wave, encoding)
             for start in range(0, len(data) // 2, 12 * 97):
                 assert kind(data[start:]) is None, (path, encoding, start)
+
+
+@pytest.mark.parametrize("before", [b"\0", bytes(300), b"\1\2\3" * 100])
+def test_an_mp3_behind_other_bytes_is_known_and_fewer_frames_are_sound(before):
+    frame = b"\xff\xfb\x90\x64" + b"\x55" * 413  # 128 kbit/s at 44.1 kHz
+    assert recognise(lambda count: (before + frame * 7)[:count]) == ("mp3", CONVERT)
+    assert recognise(lambda count: (before + frame * 4 + bytes(4000))[:count]) is None
