@@ -8,7 +8,7 @@ import struct
 from collections.abc import Iterator
 from pathlib import Path
 
-from drsn_audio.audio.links import Window, _without_tags, skip_id3
+from drsn_audio.audio.links import Window, without_tags, skip_id3
 
 INITIAL = re.escape(bytes(flags for flags in range(256) if flags & 8))  # the first block of those of all channels
 # What a file begins with -> what each one that was joined to it begins with, too.
@@ -29,7 +29,7 @@ def find_parts(path: Path) -> list[tuple[int, int]]:
     """Where each of the files that a file is made of begins and ends, in bytes, without tags at its end."""
     with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
         window = Window(file, len(data))
-        first, end = skip_id3(window, 0), _without_tags(window)
+        first, end = skip_id3(window, 0), without_tags(window)
         if data[4:8] == b"ftyp":
             starts = list(_movies(data))
         elif beginning := BEGINNINGS.get(data[first : first + 4]):

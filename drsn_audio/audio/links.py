@@ -95,7 +95,7 @@ def find_links(file: BinaryIO, size: int) -> list[Link]:
     from drsn_audio.audio import mpeg
 
     window = Window(file, size)
-    window.size = _without_tags(window)
+    window.size = without_tags(window)
     start = skip_ape(window, skip_id3(window, 0))
     kind = _kind(window, start)
     if kind is None:
@@ -146,7 +146,7 @@ def skip_ape(window: Window, position: int) -> int:
     return position + 32 + int.from_bytes(head[12:16], "little")
 
 
-def _without_tags(window: Window) -> int:
+def without_tags(window: Window) -> int:
     """Where the file ends but for ID3v1 and APE tags."""
     end = window.size
     if end > 128 and window.at(end - 128, 3) == b"TAG":
