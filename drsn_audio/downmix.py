@@ -52,10 +52,11 @@ class Downmix:
         begun = len(self._kept) - self._frame
         known = np.concatenate([self._kept, samples])
         frames = len(known) // self._frame - 1
-        gains = self._gains
+        found = [self._gains]
         for first in range(0, frames, FRAMES):
             part = known[first * self._frame : (min(first + FRAMES, frames) + 1) * self._frame]
-            gains = np.concatenate([gains, self._decide(part, gains[-1])])
+            found.append(self._decide(part, found[-1][-1]))
+        gains = np.concatenate(found)
         self._gains = gains[-2:]
         self._kept = known[frames * self._frame :].copy()
         if (gains == 1).all():
