@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from scipy.fft import rfft
 
 FRAME_S = 0.01  # a decision each, by the samples before
 BANDS_HZ = np.geomspace(150, 2500, 15)  # edges of the bands of voices: hum and a tone are in few of them
@@ -30,7 +31,7 @@ class Downmix:
         self._frame = max(1, round(FRAME_S * sample_rate))
         frequencies = np.fft.rfftfreq(2 * self._frame, 1 / sample_rate)
         *self._edges, self._end = np.unique(np.searchsorted(frequencies, BANDS_HZ))
-        self._window = np.hanning(2 * self._frame + 1)[:-1]
+        self._window = np.hanning(2 * self._frame + 1)[:-1].astype(np.float32)
         self._cancelled, leave_s = (CANCELLED, LEAVE_S) if channels == 2 else (CANCELLED_OF_MANY, RETURN_S)
         self._leave, self._return = (float(np.exp(-self._frame / (s * sample_rate))) for s in (leave_s, RETURN_S))
         self._powers = np.zeros((channels + 1, len(self._edges)))  # decaying sums, of the channels and of their sum
@@ -68,7 +69,7 @@ class Downmix:
     def _decide(self, known: np.ndarray, gain: np.ndarray) -> np.ndarray:
         """The gains that each whole frame but the first leads to, [frames, C]."""
         windows = np.lib.stride_tricks.sliding_window_view(known, len(self._window), axis=0)[:: self._frame]
-        spectra = np.fft.rfft(windows * self._window)[..., : self._end]
+        spectra = rfft(windows * self._window)[..., : self._end]
         with_sum = np.concatenate([spectra, spectra.sum(axis=1, keepdims=True)], axis=1)
         powers = np.add.reduceat(with_sum.real**2 + with_sum.imag**2, self._edges, axis=-1)
         found = []
