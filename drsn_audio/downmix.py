@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-from scipy.fft import rfft
 
 FRAME_S = 0.01  # a decision each, by the samples before
 BANDS_HZ = np.geomspace(150, 2500, 15)  # edges of the bands of voices: hum and a tone are in few of them
@@ -69,7 +68,7 @@ class Downmix:
     def _decide(self, known: np.ndarray, gain: np.ndarray) -> np.ndarray:
         """The gains that each whole frame but the first leads to, [frames, C]."""
         windows = np.lib.stride_tricks.sliding_window_view(known, len(self._window), axis=0)[:: self._frame]
-        spectra = rfft(windows * self._window)[..., : self._end]
+        spectra = np.fft.rfft(windows * self._window)[..., : self._end]
         with_sum = np.concatenate([spectra, spectra.sum(axis=1, keepdims=True)], axis=1)
         powers = np.add.reduceat(with_sum.real**2 + with_sum.imag**2, self._edges, axis=-1)
         found = []
