@@ -7,6 +7,7 @@ from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
+from scipy.ndimage import maximum_filter1d, minimum_filter1d
 from scipy.signal import butter, sosfilt
 from scipy.special import ndtri
 
@@ -19,7 +20,12 @@ MIN_SNR_DB, MAX_SNR_DB = -10.0, 35.0  # beyond, the statistic hardly changes
 SPEECH_SHAPE = 0.4  # of the Gamma distribution of the samples of clean speech (Kim & Stern)
 RUMBLE_HZ = 60.0  # no speech below, but often much of the noise, which is not Gaussian there
 MAX_CLIPPED_SHARE = 0.01
-MAX_CONSTANT_S = 0.005  # of one value without a change; noise of a third of a step, as of 8 bits, changes more often
+STEP = 2.0**-15  # of 16 bits
+# Peak to peak, and how long within it: dither of 16 bits between the pulses of a gate or in padding, codecs' silence.
+SILENCES = ((4 * STEP, 0.0025), (24 * STEP, 0.2))
+COARSE_S = 0.005  # instead, where steps are coarse: noise of a third of a step changes more often
+COARSE_STEPS = 4  # RMS
+MAX_SILENCE = 0.03  # peak to peak, of the wave's RMS
 BLOCK = 1 << 20  # samples
 
 
@@ -55,11 +61,15 @@ def estimate_snr(wave: np.ndarray, sample_rate: int) -> EstimatedSnr:
     horns, chainsaws and helicopters. What is itself intermittent or tonal passes for speech: car horns are 6.7 dB too
     high at -5 dB, chainsaws 7.6 dB. Babble is speech. Clean recordings have noise of their own, which counts.
 
-    Runs of one value for more than 5 ms, such as zeros of padding, of a noise gate or of discontinuous transmission,
-    hold neither speech nor noise: they are cut out first, and enter neither the SNR nor the levels.
+    Silence that a gate, padding, dither or a codec made holds neither speech nor noise. It is cut out first, and enters
+    neither the SNR nor the levels: what stays for 2.5 ms within 4 steps of 16 bits from peak to peak, or for 0.2 s
+    within 24 (noise of about -80 dBFS), and within 3 % of the RMS of the whole, so that noise in quiet recordings is
+    kept; in recordings of coarse steps, 5 ms. Pauses of a studio that are as quiet cannot be told from it and go, too:
+    of 54 clean LibriSpeech FLAC files it changed the estimate of none by more than 0.1 dB, of 183 Speech Commands
+    clips that of two (by 0.6 and 10 dB). Where less than 0.5 s would be left, only runs of one value are cut out.
 
     Raises:
-        InputError: not one-dimensional, NaN or infinite samples, shorter than 0.5 s without such runs, silent or
+        InputError: not one-dimensional, NaN or infinite samples, shorter than 0.5 s without such silence, silent or
             clipped.
     """
     if sample_rate <= 0:
@@ -75,12 +85,15 @@ def estimate_snr(wave: np.ndarray, sample_rate: int) -> EstimatedSnr:
         raise InputError("digitally silent, so there is no SNR: record it again")
     if wave.min() == wave.max():  # before the next, which a constant would be, too
         raise InputError("holds a constant and no sound, so there is no SNR: record it again")
-    wave = without_constant_runs(wave, sample_rate)  # before resampling, which smears their edges
-    if wave.size < MIN_DURATION_S * sample_rate:
-        left_s = wave.size / sample_rate
+    sound = without_silence(wave, sample_rate)  # before resampling, which smears their edges
+    if sound.size < MIN_DURATION_S * sample_rate:
+        sound = without_silence(wave, sample_rate, exact=True)
+    if sound.size < MIN_DURATION_S * sample_rate:
+        left_s = sound.size / sample_rate
         raise InputError(
             f"{left_s:.2f} s without digital silence, too short for an SNR: give {MIN_DURATION_S} s or more"
         )
+    wave = sound
     peak = float(np.abs(wave).max())
     clipped = np.count_nonzero(np.abs(wave) >= 0.9999 * peak) / wave.size
     if clipped > MAX_CLIPPED_SHARE:
@@ -93,25 +106,29 @@ def estimate_snr(wave: np.ndarray, sample_rate: int) -> EstimatedSnr:
     return EstimatedSnr(snr_db, noise_db + snr_db, noise_db)
 
 
-def without_constant_runs(wave: np.ndarray, sample_rate: int) -> np.ndarray:
-    """Wave [N] without the runs of more than 5 ms in which no sample differs from the one before it; joined.
+def without_silence(wave: np.ndarray, sample_rate: int, exact: bool = False) -> np.ndarray:
+    """Wave [N] without its silence as `estimate_snr` says, or `exact`, without runs of one value only; joined.
 
-    The wave itself where there are none.
+    The wave itself where there is none.
     """
-    longest = int(MAX_CONSTANT_S * sample_rate)
-    kept, begin, run = [], 0, 0  # begin: of the part that is being kept; run: where the last value began
-    for first in range(0, len(wave), BLOCK):
-        block = wave[first : first + BLOCK + 1]
-        changes = first + 1 + np.flatnonzero(block[1:] != block[:-1])
-        starts = np.r_[run, changes]
-        for place in np.flatnonzero(np.diff(starts) > longest).tolist():
-            kept.append(wave[begin : starts[place]])
-            begin = starts[place + 1]
-        run = int(starts[-1])
-    if len(wave) - run > longest:
-        kept.append(wave[begin:run])
-        begin = len(wave)
-    return np.concatenate([*kept, wave[begin:]]) if kept else wave
+    rms = float(wave.std(dtype=np.float64))
+    steps = (np.abs(np.diff(wave[first : first + BLOCK + 1])) for first in range(0, len(wave), BLOCK))
+    step = min(float(some.min(initial=np.inf, where=some > 0)) for some in steps)
+    silent = np.zeros(len(wave), bool)
+    for peak_to_peak, duration_s in SILENCES:
+        if rms < COARSE_STEPS * step:
+            duration_s = max(duration_s, COARSE_S)
+        size = int(duration_s * sample_rate) + 1
+        most = 0.0 if exact else min(peak_to_peak, MAX_SILENCE * rms)
+        for first in range(0, len(wave), BLOCK):
+            begin = max(0, first - size)
+            block = wave[begin : first + BLOCK + size]
+            high = maximum_filter1d(block, size, mode="constant", cval=np.inf)
+            within = high - minimum_filter1d(block, size, mode="constant") <= most
+            if within.any():
+                whole = maximum_filter1d(within, size, mode="constant", origin=size % 2 - 1)
+                silent[first : first + BLOCK] |= whole[first - begin :][:BLOCK]
+    return wave[~silent] if silent.any() else wave
 
 
 def amplitude_statistic(snr_db: float) -> float:

@@ -12,7 +12,7 @@ from drsn_audio.noise.estimate import (
     MIN_SNR_DB,
     amplitude_statistic,
     estimate_snr,
-    without_constant_runs,
+    without_silence,
 )
 
 RATE = 16000
@@ -105,7 +105,7 @@ def test_noise_alone_is_the_lowest_answer():
 
 
 def test_bursts_between_pauses_are_the_highest_answer():
-    wave = np.where(np.arange(4 * RATE) % RATE < 200, speech_like(4), 1e-5 * noisy(5, level=1)[: 4 * RATE])
+    wave = np.where(np.arange(4 * RATE) % RATE < 200, speech_like(4), 2e-3 * noisy(5, level=1)[: 4 * RATE])
     without_rumble = np.diff(wave, 3)
     assert estimate_snr(0.02 * without_rumble, RATE).snr_db == MAX_SNR_DB
 
@@ -133,13 +133,59 @@ def test_digital_silence_is_no_noise_floor(change, rate, snr_db):
     assert found == pytest.approx(expected, abs=0.3)
 
 
+def silences(size, rate):
+    """What fills pauses that hold no sound, in steps of 16 bits."""
+    rng = np.random.default_rng(9)
+    return {
+        "dither": np.round(rng.random(size) - rng.random(size)),
+        "one step around zero": rng.integers(-1, 2, size),
+        "a step to and fro": -(np.arange(size) % 2),
+        "dither of 24 bits": rng.integers(-1, 2, size) / 256,
+        "a decaying offset": 300 * np.exp(-np.arange(size) / rate),
+        "silence of a codec": np.round(10 ** (-85 / 20) * 32768 * rng.standard_normal(size)),
+    }
+
+
+@pytest.mark.parametrize("kind", silences(0, RATE))
+@pytest.mark.parametrize("share", [0.25, 0.5])
+@pytest.mark.parametrize("snr_db", [-60, 0, 10])
+def test_dithered_or_coded_silence_is_no_noise_floor(kind, share, snr_db):
+    wave = np.round(noisy(snr_db, seconds=6.0, level=0.05) * 32768) / 32768
+    silence = silences(int(len(wave) * share / (1 - share)), RATE)[kind] / 32768
+    expected, found = estimate_snr(wave, RATE), estimate_snr(np.append(wave, silence).astype(np.float32), RATE)
+    assert found == pytest.approx(expected, abs=0.5)
+
+
+@pytest.mark.parametrize("snr_db", [-60, 0, 10])
+def test_short_pulses_of_a_gate(snr_db):
+    wave = np.round(noisy(snr_db, seconds=6.0) * 32768) / 32768
+    gate = np.arange(len(wave)) % (RATE // 100) >= 0.00375 * RATE
+    expected, found = estimate_snr(wave, RATE), estimate_snr(wave * gate, RATE)
+    assert found.snr_db == pytest.approx(expected.snr_db, abs=1)
+
+
+@pytest.mark.parametrize("snr_db", [0, 10, 20])
+def test_quiet_recordings_of_24_bits_keep_their_noise(snr_db):
+    """All of it at -70 dBFS; and noise that no silence is as quiet as beside loud speech."""
+    wave = np.round(noisy(snr_db, level=10 ** (-70 / 20)).astype(float) * 2**23) / 2**23
+    assert without_silence(wave, RATE) is wave
+
+
+def test_clean_short_words_between_silence_have_an_estimate():
+    rng = np.random.default_rng(0)
+    wave = np.round(2 * rng.standard_normal(RATE)) / 32768
+    wave[RATE // 4 : RATE // 4 + RATE // 3] += noisy(30, level=0.05)[: RATE // 3]
+    assert len(without_silence(wave, RATE)) < RATE // 2
+    assert estimate_snr(wave, RATE).snr_db > 20
+
+
 @pytest.mark.parametrize("steps", [0.3, 0.5, 1.0])
 @pytest.mark.parametrize("rate", [8000, RATE])
 def test_noise_that_is_often_zero_is_no_digital_silence(steps, rate):
     """Noise of less than one step, as of 8 bits or in a very quiet recording: zeros are frequent, their runs short."""
     noise = np.round(steps * np.random.default_rng(0).standard_normal(5 * rate)) / 128
     assert np.mean(noise == 0) > 0.3
-    assert len(without_constant_runs(noise, rate)) > 0.9 * len(noise)
+    assert len(without_silence(noise, rate)) > 0.9 * len(noise)
 
 
 def test_what_is_left_beside_digital_silence_may_be_too_short():
@@ -157,7 +203,7 @@ def test_constant_runs_across_blocks(monkeypatch):
         for run in np.split(wave, np.flatnonzero(np.diff(wave)) + 1):
             expected += run.tolist() if len(run) <= 5 else []
         monkeypatch.setattr(estimate, "BLOCK", 1 + seed)
-        assert without_constant_runs(wave, 1000).tolist() == expected
+        assert without_silence(wave, 1000).tolist() == expected
 
 
 @pytest.mark.parametrize(
