@@ -44,7 +44,9 @@ add() {
     dnnl-sse41) environment+=(DNNL_MAX_CPU_ISA=SSE41) ;;
     dnnl-avx2) environment+=(DNNL_MAX_CPU_ISA=AVX2) ;;
     numpy-baseline) environment+=(NPY_DISABLE_CPU_FEATURES="$(numpy_features)" OPENBLAS_CORETYPE=Prescott) ;;
-    threads-[12]) environment+=(OMP_NUM_THREADS="${1#*-}" MKL_NUM_THREADS="${1#*-}") ;;
+    threads-[12]) # passive: threads of several workers that wait in a loop would take the cores from each other
+      environment+=(OMP_NUM_THREADS="${1#*-}" MKL_NUM_THREADS="${1#*-}" OMP_WAIT_POLICY=passive)
+      ;;
     random) options+=(-p randomly --randomly-seed="$SEED") ;;
     serial) workers=(-p no:xdist) ;;
     busy)

@@ -15,10 +15,11 @@ import soundfile as sf
 import soxr
 
 from drsn_audio.audio.error import AudioError
-from drsn_audio.audio.ffmpeg import ENDINGS, FfmpegFile, find_ffmpeg
+from drsn_audio.audio.ffmpeg import FfmpegFile, find_ffmpeg
 from drsn_audio.audio.linked import LinkedFile
 from drsn_audio.audio.links import Link, find_links
-from drsn_audio.audio.search import EXTENSIONS, find_audio, is_audio_name, is_manifest, is_one_file, search_root
+from drsn_audio.audio.names import EXTENSIONS, FOREIGN, is_audio_name
+from drsn_audio.audio.search import find_audio, is_manifest, is_one_file, search_root
 from drsn_audio.downmix import Downmix
 from drsn_audio.files import write_whole
 
@@ -178,7 +179,7 @@ def _open(path: Path) -> sf.SoundFile | LinkedFile | FfmpegFile:
         return sf.SoundFile(os.fsencode(path) if os.name == "posix" else path)
     except (sf.LibsndfileError, RuntimeError) as error:
         refusal = _not_audio(path, error)
-    foreign = path.suffix.lower() in ENDINGS
+    foreign = path.suffix.lower() in FOREIGN
     if not status.st_size or not (foreign or find_ffmpeg()):
         raise refusal
     try:

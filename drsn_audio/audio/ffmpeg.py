@@ -15,11 +15,6 @@ import numpy as np
 from drsn_audio.audio.error import AudioError
 from drsn_audio.audio.joins import find_parts
 
-# Of phones, browsers and cameras.
-ENDINGS = (
-    *(".m4a", ".mp4", ".m4b", ".mov", ".3gp", ".3gpp", ".3g2", ".aac", ".amr", ".awb", ".webm", ".weba", ".mka"),
-    *(".mkv", ".wma", ".asf", ".wmv", ".ac3", ".eac3", ".ape", ".wv", ".tta", ".dts", ".mpc"),
-)
 HOW = "install ffmpeg, or pip install imageio-ffmpeg, or convert: ffmpeg -i {} sound.wav"
 # Those that hold sound: no playlists, texts or pictures, whatever their names.
 CONTAINERS = (

@@ -8,7 +8,7 @@ import struct
 from collections.abc import Iterator
 from pathlib import Path
 
-from drsn_audio.audio.links import Window, without_tags, skip_id3
+from drsn_audio.audio.links import Window, skip_id3, without_tags
 
 INITIAL = re.escape(bytes(flags for flags in range(256) if flags & 8))  # the first block of those of all channels
 # What a file begins with -> what each one that was joined to it begins with, too.

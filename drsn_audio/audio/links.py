@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from types import ModuleType
 from typing import BinaryIO
 
-from drsn_audio.audio.ffmpeg import ENDINGS
+from drsn_audio.audio.names import FOREIGN
 
 WINDOW_BYTES = 1 << 18
 MOST_BYTES = 4  # of a sample of MPEG audio
@@ -101,7 +101,7 @@ def find_links(file: BinaryIO, size: int) -> list[Link]:
     if kind is None:
         if mpeg.is_sync(window.at(start, 4)):
             kind = mpeg
-        elif not str(file.name).lower().endswith(ENDINGS) and (found := mpeg.find_first(window, start)) >= 0:
+        elif not str(file.name).lower().endswith(FOREIGN) and (found := mpeg.find_first(window, start)) >= 0:
             kind, start = mpeg, found
     links: list[Link] = []
     while kind is not None:

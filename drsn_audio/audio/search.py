@@ -10,22 +10,13 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from drsn_audio.audio.error import AudioError
-from drsn_audio.audio.ffmpeg import ENDINGS as FOREIGN
 from drsn_audio.audio.ffmpeg import HOW, find_ffmpeg
+from drsn_audio.audio.names import EXTENSIONS, FOREIGN
 
 log = logging.getLogger("drsn_audio")
 
-EXTENSIONS = (
-    *(".flac", ".wav", ".ogg", ".opus", ".mp3", ".aiff", ".aif", ".w64", ".au", ".caf", ".rf64"),
-    *(".oga", ".wave", ".aifc", ".snd", ".mp2"),
-)  # that libsndfile reads
 STEMS = (".clean", ".noise")  # in the names of the parts of a mix, before their endings
 _reported: set[str] = set()  # folders and patterns whose files were reported as passed over
-
-
-def is_audio_name(name: str | Path) -> bool:
-    """Whether a name ends as those of audio do, of what libsndfile reads or ffmpeg."""
-    return Path(name).suffix.lower() in (*EXTENSIONS, *FOREIGN)
 
 
 def is_manifest(place: str | Path) -> bool:
