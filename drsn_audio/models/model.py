@@ -81,11 +81,12 @@ class AudioModel(nn.Module):
         """
         if self.causal:
             memory = Memory() if memory is None else memory
-            wave = F.pad(wave, (0, -wave.shape[1] % self.block))
         elif memory is not None:
             raise ValueError("a model of whole clips has no memory: train one with model.pool=causal")
         if not self.training:
             wave = self.input_gain(silenced(wave, lengths), memory)
+        if self.causal:
+            wave = F.pad(wave, (0, -wave.shape[1] % self.block))
         spectrogram, frames = self.frontend(wave, lengths, memory)
         if self.causal and frames is not None:  # to whole blocks: what is silent in the last one is heard, too
             stride = math.prod(self.encoder.time_strides)

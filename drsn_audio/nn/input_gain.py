@@ -17,7 +17,7 @@ MOST_DB = 60.0
 STEP_DB = 2.0**-12  # of levels, so that sums of them are exact however a stream is cut
 SILENT_DB = 1e3  # stands for the background where there is none yet
 OFFSET_S = 1.0  # time constant of the mean
-NO_OFFSET = 0.05  # frames without an offset, before the first: what is left of its mean is more than rounding
+NO_OFFSET = 0.05  # frames without an offset, as if they came before: one frame alone tells little
 FORGET_DB_S = 2.0  # by which the peak falls, and the background rises, in a second that brings nothing beyond it
 
 # To which the background is lifted: of recognisers, which normalise by the past, to little; a denoiser depends on it.
