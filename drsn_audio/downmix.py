@@ -11,7 +11,7 @@ CANCELLED_OF_MANY = 0.003  # of more: what opposes in some of them is more often
 LEAVE_MEAN, RETURN = 0.3, 0.15  # shares of the bands that are cancelled
 LEAVE_S, RETURN_S = 0.1, 3.0  # time constants of the powers by which this is decided; a pause is no reason to return
 FEW_FRAMES = 5  # of so few, powers say little: by chance, unrelated sounds oppose each other
-FRAMES = 256  # analysed at a time
+FRAMES = 64  # analysed at a time
 
 
 class Downmix:

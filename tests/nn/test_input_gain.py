@@ -93,8 +93,9 @@ def test_an_offset_is_not_raised(clip, offset):
     wave = words(-60.0, -90.0)
     law = CLIPS_DB if clip else RECOGNITION_DB
     made, wanted = raised(wave + np.float32(offset), law, clip) - np.float32(offset), raised(wave, law, clip)
-    assert level_db(wanted) > level_db(wave) + 5
-    assert level_db(made - wanted) < level_db(wanted) - 25
+    known = slice(RATE // 2, None)  # the first frames are not enough to know an offset by
+    assert level_db(wanted[known]) > level_db(wave[known]) + 5
+    assert level_db((made - wanted)[known]) < level_db(wanted[known]) - 25
 
 
 @LAWS
