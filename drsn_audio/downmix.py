@@ -1,4 +1,4 @@
-"""Several channels as one: their mean, or one of them where the mean would cancel the sound."""
+"""Downmix to one channel: the mean, or the loudest channel where the mean would cancel the sound."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Downmix:
     polarity: where the sum of two channels is 6 dB weaker than the louder one in 30 % of the bands of voices, the
     louder one is taken alone. So are more than two, where they cancel each other by 25 dB. The powers compared are
     those of the last 0.1 s or so, and on the way back those of the last 3 s: louder sound outweighs weaker, so that
-    words and the pauses between them are heard in one way. Each 10 ms are decided by those before, so that nothing is
+    words and the pauses between them are treated alike. Each 10 ms are decided by those before, so that nothing is
     held back; the change takes 10 ms, without a click.
     """
 
@@ -66,7 +66,7 @@ class Downmix:
         return moved.reshape(-1, self.channels)[begun : begun + len(samples)]
 
     def _decide(self, known: np.ndarray, gain: np.ndarray) -> np.ndarray:
-        """The gains that each whole frame but the first leads to, [frames, C]."""
+        """Return the gains [frames, C] after each whole frame but the first."""
         windows = np.lib.stride_tricks.sliding_window_view(known, len(self._window), axis=0)[:: self._frame]
         spectra = np.fft.rfft(windows * self._window)[..., : self._end]
         with_sum = np.concatenate([spectra, spectra.sum(axis=1, keepdims=True)], axis=1)

@@ -16,7 +16,7 @@ def open_mode() -> int:
 
 
 def same_file(one: str | Path, other: str | Path) -> bool:
-    """Whether two paths are one file that is there, also by a folder that is yet to be made: new/../a.wav is a.wav."""
+    """Return True if two paths name one existing file, also through a folder that does not exist yet (new/../a.wav)."""
     try:
         return os.path.samefile(os.path.realpath(one), os.path.realpath(other))
     except OSError:  # one of them is not there

@@ -1,4 +1,4 @@
-"""Being asked to end: what is half done is taken away."""
+"""Signals that end the process: temporary files are removed first."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ ENDING = tuple(getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasatt
 
 @contextmanager
 def ended_by_signals() -> Iterator[None]:
-    """While it lasts, SIGTERM and SIGHUP raise SystemExit with 128 + their number, so that `finally` is heeded.
+    """Let SIGTERM and SIGHUP raise SystemExit with 128 + their number, so that `finally` blocks run.
 
     The second one ends the process at once. Signals that are ignored or handled already stay so; in processes that are
     forked they do what they did before.

@@ -152,7 +152,7 @@ class AudioReader:
 
 
 def _seeks(file: sf.SoundFile) -> bool:
-    """Whether seeking comes to where reading does; in an Opus stream cut from a longer one it comes 6.5 ms later."""
+    """Return True if seeking is exact; in an Opus stream cut from a longer one it lands 6.5 ms late."""
     return file.seekable() and not re.search(r"Granule pos offset *: *[1-9]", file.extra_info)
 
 

@@ -157,30 +157,30 @@ def _end(
 ) -> tuple[int | None, int | None]:
     """Return the end of the sound, None if its size is right, and the start of a file that follows it.
 
-    sound: where its first sample lies; size: -1 if unknown; whole: where the file ends, as its header says; link: makes
-    a link of it that ends where it is told.
+    sound: where its first sample lies; size: -1 if unknown; whole: where the file ends, as its header says; link:
+    returns a link of it that ends at a given byte.
     """
-    told = sound + size
-    if size >= 0 and told == window.size:
+    stated = sound + size
+    if size >= 0 and stated == window.size:
         return None, None
     magic = link(window.size).head[:4]
-    if size < 0 or told > window.size:  # unknown, or torn
+    if size < 0 or stated > window.size:  # unknown, or torn
         following = _find_head(window, magic, sound)
         return following or (window.size if size < 0 else None), following
-    position = told
+    position = stated
     for chunk in _chunks(window, family, position + size % 2):
         position = chunk.next
     following = next_file(window, position) or next_file(window, position + 1)
     if following is None and position < window.size:
         following = _find_head(window, magic, sound)
-        if following and following < told:  # torn
+        if following and following < stated:  # torn
             return following, following
-    if position > told or skip_id3(window, position) != position:
+    if position > stated or skip_id3(window, position) != position:
         return None, following
     limit = following or window.size
     if not _any(window, position, limit):
         return None, following
-    goes_on = size == 0 or window.size + 1 >= whole > told + 1 or _is_sound(window, link(limit), sound, told)
+    goes_on = size == 0 or window.size + 1 >= whole > stated + 1 or _is_sound(window, link(limit), sound, stated)
     return limit if goes_on else None, following
 
 
@@ -193,7 +193,7 @@ def _holds_mpeg(window: Window, chunks: Sequence[Chunk]) -> bool:
 
 
 def _find_head(window: Window, magic: bytes, position: int) -> int | None:
-    """Where another file with that magic begins; None if none does."""
+    """Return where another file with that magic begins; None if none does."""
     while (position := window.find(magic, position)) >= 0:
         if is_head(window, position):
             return position
@@ -245,11 +245,11 @@ def _any(window: Window, position: int, end: int) -> bool:
     return False
 
 
-def _is_sound(window: Window, link: Link, sound: int, told: int) -> bool:
-    """Return True if the bytes from `told` on are samples, not garbage that was added: smooth, or as those before."""
+def _is_sound(window: Window, link: Link, sound: int, stated: int) -> bool:
+    """Return True if the bytes from `stated` on are samples, not garbage that was added: smooth, or as those before."""
     try:
         with sf.SoundFile(LinkBytes(window.file, link)) as file:
-            at = file.frames * (told - sound) // (link.end - sound)
+            at = file.frames * (stated - sound) // (link.end - sound)
             begin = max(0, at - COMPARED_FRAMES)
             file.seek(begin)
             samples = file.read(at - begin + COMPARED_FRAMES, always_2d=True)
@@ -268,7 +268,7 @@ def _is_sound(window: Window, link: Link, sound: int, told: int) -> bool:
 
 
 def _level(samples: np.ndarray) -> tuple[float, float]:
-    """The RMS of samples [N, channels], and the correlation of neighbouring ones."""
+    """Return the RMS of samples [N, channels], and the correlation of neighbouring ones."""
     power = float(np.square(samples).sum())
     smoothness = float((samples[1:] * samples[:-1]).sum()) / power if power else 0.0
     return (power / max(1, samples.size)) ** 0.5, smoothness

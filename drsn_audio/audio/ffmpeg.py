@@ -25,7 +25,7 @@ BEFORE = ("-nostdin", "-err_detect", "crccheck", "-format_whitelist", CONTAINERS
 SOUND = ("-map", "0:a:0")
 RESTAMPED = ("-af", "asetpts=N/SR/TB")  # else it complains of times that begin anew, as in files that were joined
 HEADER = struct.Struct(">4sIIIII")  # AU: magic, where the samples begin, their size, encoding, rate, channels
-# Messages that do not tell of the sound: of decoders of pictures, which are only looked at.
+# Messages that do not concern the sound: ffmpeg also probes pictures and video.
 OTHERS = re.compile(
     r"\[(av1|bmp|gif|h26\w+|hevc|libdav1d|mjpeg|mpeg\dvideo|mpeg4|msmpeg4\w*|png|theora|vc1|vp\d|webp|wmv\d)\w* @"
     r"|\s+Last message repeated"
@@ -119,7 +119,7 @@ class FfmpegFile:
         return self._process.stdout.read(count)  # type: ignore[union-attr]
 
     def _complaints(self) -> list[str]:
-        """What ffmpeg wrote; where it decodes all there is, nothing."""
+        """Return what ffmpeg wrote to stderr; nothing if the file is sound."""
         self._messages.seek(0)
         lines = self._messages.read().decode(errors="replace").split("\n")
         return [line.strip() for line in lines if line.strip() and not OTHERS.match(line)]
@@ -134,11 +134,11 @@ class FfmpegFile:
         return AudioError(f"{self.path}: not audio that ffmpeg can read{where} ({reason}): convert it to wav")
 
     def _good_s(self) -> float:
-        """Seconds of this part before the first gap or complaint: it is decoded once more, and each frame told."""
+        """Decode this part once more; return its seconds before the first gap or message."""
         good, end, begun = 0.0, None, False
-        told = self._command("level+info", "-af", "ashowinfo", "-f", "null", "-")
-        told[1:1] = ["-threads", "1"]  # in order
-        with subprocess.Popen(told, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE) as process:
+        command = self._command("level+info", "-af", "ashowinfo", "-f", "null", "-")
+        command[1:1] = ["-threads", "1"]  # in order
+        with subprocess.Popen(command, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE) as process:
             for line in process.stderr:  # type: ignore[union-attr]
                 text = line.decode(errors="replace")
                 if frame := FRAME.search(text):

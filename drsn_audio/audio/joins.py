@@ -1,4 +1,4 @@
-"""Where a file that only ffmpeg decodes is several, one after the other: ffmpeg would stop where the first one ends."""
+"""Joined files of formats that only ffmpeg decodes: by itself, ffmpeg stops at the end of the first one."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ MOST_ADTS = 1 << 13  # bytes of a frame
 
 
 def find_parts(path: Path) -> list[tuple[int, int]]:
-    """Where each of the files that a file is made of begins and ends, in bytes, without tags at its end."""
+    """Return where each of the joined files begins and ends, in bytes, without tags at the end."""
     with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
         window = Window(file, len(data))
         first, end = skip_id3(window, 0), without_tags(window)
@@ -40,7 +40,7 @@ def find_parts(path: Path) -> list[tuple[int, int]]:
 
 
 def _first_frame(data: mmap.mmap, position: int) -> int:
-    """Where the first of three frames of AAC comes; 0 where none do: streams are recorded from amid a frame on."""
+    """Return where the first of three AAC frames begins, 0 if there are none: recordings may begin within a frame."""
     for match in ADTS.finditer(data[position : position + MOST_ADTS]):
         at, head = position + match.start(), match[0]
         for _ in range(2):
@@ -53,7 +53,7 @@ def _first_frame(data: mmap.mmap, position: int) -> int:
 
 
 def _movies(data: mmap.mmap) -> Iterator[int]:
-    """Where a box of type ftyp begins that is the first one, or comes after a moov."""
+    """Yield where a box of type ftyp begins: the first one, and each that follows a moov."""
     position, complete = 0, True
     while position + 8 <= len(data):
         size, kind = struct.unpack_from(">I4s", data, position)

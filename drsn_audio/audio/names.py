@@ -1,4 +1,4 @@
-"""How names of audio files end."""
+"""File extensions of audio."""
 
 from __future__ import annotations
 
@@ -15,5 +15,5 @@ FOREIGN = (
 
 
 def is_audio_name(name: str | Path) -> bool:
-    """Whether a name ends as those of audio do, of what libsndfile reads or ffmpeg."""
+    """Return True if a name has an extension of audio that libsndfile or ffmpeg reads."""
     return Path(name).suffix.lower() in (*EXTENSIONS, *FOREIGN)

@@ -11,7 +11,7 @@ UNKNOWN = (1 << 64) - 1  # position of a page in which no packet ends
 
 
 def find_links(window: Window, start: int) -> tuple[list[Link], int | None]:
-    """Links, and where a file of another kind follows: one begins with pages that begin streams, after others.
+    """Return the links, and where a file of another kind follows; a link begins with pages that begin streams.
 
     Raises:
         AudioError: the last page of a link does not say where its sound ends, which libsndfile relies on.

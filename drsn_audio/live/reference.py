@@ -78,8 +78,8 @@ def _of_manifest(path: str, sound: str) -> list[Spoken]:
 
 
 def was_heard(start_s: float, end_s: float, heard_s: float, ended: bool) -> bool:
-    """Return whether a word belongs to the first heard_s seconds. Where the sound ended there by itself, one that began
-    in it does: labels and cues may end a little after the sound.
+    """Return True if a word belongs to the first heard_s seconds: it ends in them or, where the sound ended there by
+    itself, it begins in them, since labels and cues may end a little after the sound.
     """
     return start_s < heard_s if ended else end_s <= heard_s + ROUNDING_S
 

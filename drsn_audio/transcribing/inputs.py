@@ -87,7 +87,7 @@ def _cut_blocks(path: Path, cut: dict[str, Any], hearing: Hearing) -> Callable[[
 
 
 def _part_blocks(path: Path, cut: dict[str, Any], sample_rate: int) -> Blocks:
-    """Read when it is heard, not before: what is wrong with it is wrong with no other sound."""
+    """Read the cut when its blocks are asked for, so that a fault in it concerns no other cut."""
     from lhotse.serialization import deserialize_item
 
     from drsn_audio.datasets.manifests import load_cut

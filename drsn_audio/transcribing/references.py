@@ -41,7 +41,7 @@ class References:
             raise InputError(f"{place}: the id {id!r} has another text, too: keep one, or name the folder of one")
 
     def add_file(self, name: str, folder: Path, text: str) -> None:
-        """Of a list of files in this folder: by the path, and, where no other file has the same name, by the name."""
+        """Add the text of a file in this folder: by its path, and by its name if no other file has the same."""
         self.add_place(folder / name, folder, text)
         stem = _key(Path(name).stem)
         if self._by_stem.setdefault(stem, text) != text:
@@ -71,7 +71,7 @@ class References:
 
 
 def _key(name: str | Path) -> str:
-    """An id or a path as it is looked up: some file systems take accents apart."""
+    """Return the key of an id or a path, in NFC: some file systems store accents decomposed."""
     return unicodedata.normalize("NFC", name.as_posix() if isinstance(name, Path) else name)
 
 
