@@ -24,7 +24,7 @@ def find_links(window: Window, start: int) -> tuple[list[Link], int | None]:
     Lengths of headers are corrected by the last frame that is whole.
 
     Raises:
-        AudioError: a header says more than its frames hold, and the last of these need not be the last of the stream.
+        AudioError: the header gives more samples than the frames hold, so that frames may be missing at the end.
     """
     end = window.find(b"fLaC", start + 4)
     while end >= 0 and window.at(end + 4, 4) not in (b"\x00\x00\x00\x22", b"\x80\x00\x00\x22"):
@@ -39,7 +39,7 @@ def find_links(window: Window, start: int) -> tuple[list[Link], int | None]:
 
 
 class Frame(NamedTuple):
-    """Where it begins in the bytes that were looked at, and the numbers of its first sample and of the one after it."""
+    """Start of the frame in the bytes searched; the numbers of its first sample and of the one after its last."""
 
     at: int
     first: int
@@ -51,18 +51,18 @@ def _link(window: Window, start: int, end: int) -> tuple[Link, int]:
     info = window.at(start, INFO_BYTES)
     if len(info) < INFO_BYTES:
         return Link(start, end), end
-    told = int.from_bytes(info[18:26], "big")
-    total, rate, block_size = told & MOST_SAMPLES, told >> 44, int.from_bytes(info[10:12], "big")
+    packed = int.from_bytes(info[18:26], "big")
+    total, rate, block_size = packed & MOST_SAMPLES, packed >> 44, int.from_bytes(info[10:12], "big")
     last, sound_end = _last_frame(window, start, end, block_size)
     found = last.first if sound_end is None else last.after
     if sound_end is None and total > found:  # torn
         return Link(start, end), end
     if total > found and last.after - last.first >= block_size:  # only the last frame is shorter: it may be missing
-        held = f"holds {total / max(1, rate):.3f} s, but its frames end at {found / max(1, rate):.3f} s"
-        raise AudioError(f"its header says that it {held}: get it again, or mend it, ffmpeg -i FILE NEW.flac")
+        lengths = f"{total / max(1, rate):.3f} s, but its frames hold {found / max(1, rate):.3f} s"
+        raise AudioError(f"its header gives {lengths}: get it again, or repair it: ffmpeg -i FILE NEW.flac")
     head = b""
     if total != found:
-        head = info[:18] + (told - total + min(found, MOST_SAMPLES)).to_bytes(8, "big") + info[26:]
+        head = info[:18] + (packed - total + min(found, MOST_SAMPLES)).to_bytes(8, "big") + info[26:]
     return Link(start, end, head), sound_end or end
 
 
@@ -84,7 +84,7 @@ def _last_frame(window: Window, start: int, end: int, block_size: int) -> tuple[
 
 
 def _frames(tail: bytes, block_size: int) -> Iterator[Frame]:
-    """What may be the head of a frame, by its 8-bit checksum."""
+    """Yield what may be frames: places whose header has a right 8-bit checksum."""
     position = tail.find(b"\xff")
     while position >= 0:
         if numbers := _frame(tail[position : position + 16], block_size):
@@ -93,7 +93,7 @@ def _frames(tail: bytes, block_size: int) -> Iterator[Frame]:
 
 
 def _last_of_chain(frames: Sequence[Frame]) -> Frame | None:
-    """The last frame that begins where one before it ends, or at 0; None where there is none."""
+    """Return the last frame that begins where one before it ends, or at 0; None if there is none."""
     ends, last = {0}, None
     for frame in frames:
         if frame.first in ends and (last is None or frame.after > last.after):

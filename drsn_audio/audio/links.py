@@ -112,13 +112,13 @@ def find_links(file: BinaryIO, size: int) -> list[Link]:
 
 
 def next_file(window: Window, position: int) -> int | None:
-    """Where a file begins that follows at `position`, after its tags; None if none does."""
+    """Return where the file that follows at `position` begins, after its tags; None if none does."""
     position = skip_ape(window, skip_id3(window, position))
     return None if _kind(window, position) is None else position
 
 
 def _kind(window: Window, start: int) -> ModuleType | None:
-    """The module for the kind of file that begins there."""
+    """Return the module for the kind of file that begins there."""
     from drsn_audio.audio import chunks, flac, mpeg, ogg
 
     magic = window.at(start, 4)
